@@ -182,6 +182,13 @@ export async function readAll(connection: Deno.Conn): Promise<string> {
   }
 }
 
+/** Counts the lines of a source text, without blank lines and comments. */
+export function linesOfCode(source: string): number {
+  const lines = source.replaceAll(/\/\*.*?\*\//gs, "").split("\n");
+  return lines.filter((line) => /\S/.test(line) && !/^\s*\/\//.test(line))
+    .length;
+}
+
 /** The bytes of a text in UTF-8. */
 export function encode(text: string): Uint8Array {
   return new TextEncoder().encode(text);

@@ -2,6 +2,7 @@
 
     faults.py reset COUNT         connects and resets, COUNT times
     faults.py reset-after COUNT   the same, but sends a message first
+    faults.py reset-late COUNT    the same, but waits a tenth of a second first
     faults.py hold COUNT          COUNT connections at once that stay silent,
                                   until standard input ends
 """
@@ -9,6 +10,7 @@
 import socket
 import struct
 import sys
+import time
 
 
 def connect():
@@ -32,4 +34,6 @@ else:
         connection = connect()
         if mode == "reset-after":
             connection.sendall(b"hello")
+        if mode == "reset-late":
+            time.sleep(0.1)
         reset(connection)

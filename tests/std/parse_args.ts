@@ -10,15 +10,13 @@
 import minimist from "npm:minimist@1.2.8";
 
 interface ParseOptions<Boolean extends string, String extends string> {
-  "--": true;
   boolean: Boolean[];
   string: String[];
-  alias: Record<string, string>;
   unknown: (argument: string) => unknown;
 }
 
 type Parsed<Boolean extends string, String extends string> =
-  & { _: (string | number)[]; "--": string[] }
+  & { _: (string | number)[] }
   & Record<Boolean, boolean>
   & Partial<Record<String, string>>;
 
