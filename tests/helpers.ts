@@ -23,8 +23,8 @@ export function test(name: string, fn: () => Promise<void> | void) {
 }
 
 const installed = {
-  python3: await isInstalled("python3"),
-  sh: await isInstalled("sh"),
+  python3: await isInstalled("python3", "-c"),
+  sh: await isInstalled("sh", "-c"),
 };
 
 /** The same for a test that needs a program: ignored where that is missing. */
@@ -37,9 +37,13 @@ export function testWith(
   Deno.test.ignore(`${name} (no ${program} here)`, fn);
 }
 
-async function isInstalled(program: string): Promise<boolean> {
+/** Whether a program is there: whether it runs an empty script, after a flag. */
+export async function isInstalled(
+  program: string,
+  flag: string,
+): Promise<boolean> {
   try {
-    const command = new Deno.Command(program, { args: ["-c", ""] });
+    const command = new Deno.Command(program, { args: [flag, ""] });
     return (await command.output()).success;
   } catch {
     return false;
@@ -70,6 +74,11 @@ export class Peer {
       collect(stdout, (text) => this.stdout += text),
       collect(stderr, (text) => this.stderr += text),
     ]);
+  }
+
+  /** The program's process id. */
+  get pid(): number {
+    return this.#child.pid;
   }
 
   /** Waits until the program has printed a text on standard output. */

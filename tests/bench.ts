@@ -1,0 +1,183 @@
+/**
+ * Measures `server.ts` and `socket_preview.ts` beside what people would use
+ * instead. Every figure is taken in this run.
+ *
+ * @module
+ */
+
+import { server } from "../socket_preview.ts";
+import {
+  connect,
+  exchange,
+  isInstalled,
+  listen,
+  Peer,
+  sleep,
+  startProgram,
+  startPython,
+} from "./helpers.ts";
+import type { Load, Order } from "./peers/load.ts";
+
+interface Server {
+  name: string;
+  start: () => Peer;
+  rounds: number;
+}
+
+const hasNode = await isInstalled("node", "-e");
+const hasPython = await isInstalled("python3", "-c");
+const servers: Server[] = [
+  { name: "server.ts", start: () => startProgram("server.ts"), rounds: 5 },
+];
+if (hasNode) {
+  const start = () => new Peer("node", "tests/peers/node_server.mjs");
+  servers.push({ name: "node:net", start, rounds: 5 });
+}
+if (hasPython) {
+  const start = () => startPython("original.py", "server");
+  // One round is enough to show how it stalls.
+  servers.push({ name: "Python original", start, rounds: 1 });
+}
+
+console.log(
+  `Deno ${Deno.version.deno}, ${navigator.hardwareConcurrency} cores`,
+);
+if (!hasNode) console.log("without node:net: there is no node here");
+if (!hasPython) console.log("without Python: there is no python3 here");
+for (const clients of [1, 50, 500]) await measureLoad(clients);
+await measureStart();
+await measureMemory();
+
+/** Prints how many answers a second each server gives, taken in turn. */
+async function measureLoad(clients: number) {
+  const loads = new Map(servers.map(({ name }) => [name, [] as Load[]]));
+  for (let round = 0; round < 5; round++) {
+    for (const { name, start, rounds } of servers) {
+      if (round >= rounds) continue;
+      await using peer = start();
+      await peer.printed("listening");
+      await applyLoad(50, 200); // to warm it up
+      loads.get(name)!.push(await applyLoad(clients, 700));
+    }
+  }
+  const number = clients === 1 ? "1 client" : `${clients} clients`;
+  console.log(`\n${number} at a time, whole exchanges:`);
+  const [ours] = [...loads.values()].map(medianRate);
+  for (const [name, list] of loads) {
+    const rate = medianRate(list);
+    const slowest = Math.max(...list.map((load) => load.slowest));
+    const lost = list.reduce((sum, load) => sum + load.lost, 0);
+    print(name, [
+      `${rate.toFixed(0)} answers/s`,
+      `slowest ${slowest.toFixed(0)} ms`,
+      `${lost} lost`,
+      `server.ts is ${(ours / rate).toFixed(2)}x`,
+    ]);
+  }
+}
+
+function medianRate(loads: Load[]): number {
+  return median(loads.map((load) => load.answers / load.elapsed * 1000));
+}
+
+/** Has clients exchange messages for some milliseconds, at most 100 a worker. */
+async function applyLoad(clients: number, duration: number): Promise<Load> {
+  const hostname = await resolveHost();
+  const loads: Promise<Load>[] = [];
+  for (let rest = clients; rest > 0; rest -= 100) {
+    const order = { hostname, clients: Math.min(rest, 100), duration };
+    loads.push(work(order));
+  }
+  const all = await Promise.all(loads);
+  return {
+    answers: all.reduce((sum, load) => sum + load.answers, 0),
+    lost: all.reduce((sum, load) => sum + load.lost, 0),
+    slowest: Math.max(...all.map((load) => load.slowest)),
+    elapsed: Math.max(...all.map((load) => load.elapsed)),
+  };
+}
+
+/** The server's address: to look its name up each time would take the longest. */
+async function resolveHost(): Promise<string> {
+  using connection = await connect();
+  return connection.remoteAddr.hostname;
+}
+
+function work(order: Order): Promise<Load> {
+  const url = new URL("./peers/load.ts", import.meta.url);
+  const worker = new Worker(url, { type: "module" });
+  return new Promise((resolve) => {
+    worker.onmessage = ({ data }) => resolve(data);
+    worker.postMessage(order);
+  });
+}
+
+/** Prints how long whole processes take, from start to finish. */
+async function measureStart() {
+  const programs: [string, () => Peer][] = [
+    ["empty script", () => startProgram("tests/peers/empty.ts")],
+    ["socket_preview.ts", () => startProgram("socket_preview.ts")],
+  ];
+  if (hasPython) {
+    programs.push(["Python original", () => startPython("original.py")]);
+  }
+  const times = programs.map(() => [] as number[]);
+  for (let round = 0; round < 21; round++) {
+    for (const [index, [, start]] of programs.entries()) {
+      const begin = performance.now();
+      await start().end();
+      times[index].push(performance.now() - begin);
+    }
+  }
+  console.log("\nstart to finish, medians of 21 runs in turn:");
+  const [floor] = times.map(median);
+  for (const [index, [name]] of programs.entries()) {
+    const time = median(times[index]);
+    print(name, [`${time.toFixed(1)} ms`, `${(time / floor).toFixed(2)}x`]);
+  }
+}
+
+/** Prints what a silent client costs the server. */
+async function measureMemory() {
+  const clients = 5000;
+  await using peer = startProgram("server.ts");
+  await peer.printed("listening");
+  const atStart = await residentMemory(peer.pid);
+  const connections: Deno.Conn[] = [];
+  while (connections.length < clients) connections.push(await connect());
+  await sleep(1000);
+  const withClients = await residentMemory(peer.pid);
+  for (const connection of connections) connection.close();
+  console.log(`\nresident memory of server.ts, in KiB:`);
+  print("at start", [`${atStart}`]);
+  print(`${clients} silent clients`, [`${withClients}`]);
+  print("for each of them", [((withClients - atStart) / clients).toFixed(1)]);
+}
+
+/** The memory of a process, in KiB. */
+async function residentMemory(pid: number): Promise<number> {
+  const { stdout } = await new Peer("ps", "-o", "rss=", "-p", `${pid}`).end();
+  return Number(stdout);
+}
+
+function print(name: string, figures: string[]) {
+  console.log(
+    `  ${name.padEnd(20)} ${figures.map((text) => text.padEnd(18)).join("")}`
+      .trimEnd(),
+  );
+}
+
+function median(values: number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1];
+}
+
+Deno.bench(
+  "listen, five exchanges at once, close: all in this process",
+  async () => {
+    const listener = listen();
+    const serving = server(listener);
+    await Promise.all([0, 1, 2, 3, 4].map((i) => exchange(`client${i}`)));
+    listener.close();
+    await serving;
+  },
+);
