@@ -16,7 +16,8 @@ import {
   startProgram,
   startPython,
 } from "./helpers.ts";
-import type { Load, Order } from "./peers/load.ts";
+import { applyLoad, residentMemory } from "./measure.ts";
+import type { Load } from "./peers/load.ts";
 
 interface Server {
   name: string;
@@ -80,38 +81,6 @@ function medianRate(loads: Load[]): number {
   return median(loads.map((load) => load.answers / load.elapsed * 1000));
 }
 
-/** Has clients exchange messages for some milliseconds, at most 100 a worker. */
-async function applyLoad(clients: number, duration: number): Promise<Load> {
-  const hostname = await resolveHost();
-  const loads: Promise<Load>[] = [];
-  for (let rest = clients; rest > 0; rest -= 100) {
-    const order = { hostname, clients: Math.min(rest, 100), duration };
-    loads.push(work(order));
-  }
-  const all = await Promise.all(loads);
-  return {
-    answers: all.reduce((sum, load) => sum + load.answers, 0),
-    lost: all.reduce((sum, load) => sum + load.lost, 0),
-    slowest: Math.max(...all.map((load) => load.slowest)),
-    elapsed: Math.max(...all.map((load) => load.elapsed)),
-  };
-}
-
-/** The server's address: to look its name up each time would take the longest. */
-async function resolveHost(): Promise<string> {
-  using connection = await connect();
-  return connection.remoteAddr.hostname;
-}
-
-function work(order: Order): Promise<Load> {
-  const url = new URL("./peers/load.ts", import.meta.url);
-  const worker = new Worker(url, { type: "module" });
-  return new Promise((resolve) => {
-    worker.onmessage = ({ data }) => resolve(data);
-    worker.postMessage(order);
-  });
-}
-
 /** Prints how long whole processes take, from start to finish. */
 async function measureStart() {
   const programs: [string, () => Peer][] = [
@@ -152,12 +121,6 @@ async function measureMemory() {
   print("at start", [`${atStart}`]);
   print(`${clients} silent clients`, [`${withClients}`]);
   print("for each of them", [((withClients - atStart) / clients).toFixed(1)]);
-}
-
-/** The memory of a process, in KiB. */
-async function residentMemory(pid: number): Promise<number> {
-  const { stdout } = await new Peer("ps", "-o", "rss=", "-p", `${pid}`).end();
-  return Number(stdout);
 }
 
 function print(name: string, figures: string[]) {

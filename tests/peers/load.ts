@@ -16,6 +16,8 @@ export interface Order {
   clients: number;
   /** How long they begin new exchanges, in milliseconds. */
   duration: number;
+  /** How many exchanges they begin at the most, all together. */
+  exchanges: number;
 }
 
 /** What came of it. */
@@ -35,12 +37,15 @@ const expected = "server got: [b'client0']";
 const decoder = new TextDecoder();
 
 self.addEventListener("message", async (event) => {
-  const { hostname, clients, duration } = (event as MessageEvent<Order>).data;
+  const { hostname, clients, duration, exchanges } =
+    (event as MessageEvent<Order>).data;
   const load: Load = { answers: 0, lost: 0, slowest: 0, elapsed: 0 };
   const begin = performance.now();
+  let begun = 0;
   const signal = AbortSignal.timeout(duration + 3000);
   await Promise.all(Array.from({ length: clients }, async () => {
-    while (performance.now() - begin < duration) {
+    while (performance.now() - begin < duration && begun < exchanges) {
+      begun++;
       const start = performance.now();
       try {
         const reply = await exchange(hostname, signal);

@@ -1,0 +1,70 @@
+/**
+ * What the measurement and the endurance test share: a load on the server, and
+ * what the server holds.
+ *
+ * @module
+ */
+
+import { connect, Peer } from "./helpers.ts";
+import type { Load, Order } from "./peers/load.ts";
+
+/**
+ * Has clients exchange messages, in workers of at most 100 clients, for some
+ * milliseconds or until they have begun a number of exchanges.
+ */
+export async function applyLoad(
+  clients: number,
+  duration: number,
+  exchanges = Infinity,
+): Promise<Load> {
+  const hostname = await resolveHost();
+  const workers = Math.ceil(clients / 100);
+  const order = {
+    hostname,
+    clients: clients / workers,
+    duration,
+    exchanges: exchanges / workers,
+  };
+  const all = await Promise.all(
+    Array.from({ length: workers }, () => work(order)),
+  );
+  return {
+    answers: all.reduce((sum, load) => sum + load.answers, 0),
+    lost: all.reduce((sum, load) => sum + load.lost, 0),
+    slowest: Math.max(...all.map((load) => load.slowest)),
+    elapsed: Math.max(...all.map((load) => load.elapsed)),
+  };
+}
+
+function work(order: Order): Promise<Load> {
+  const url = new URL("./peers/load.ts", import.meta.url);
+  const worker = new Worker(url, { type: "module" });
+  return new Promise((resolve) => {
+    worker.onmessage = ({ data }) => resolve(data);
+    worker.postMessage(order);
+  });
+}
+
+/** The server's address: to look its name up each time would take the longest. */
+async function resolveHost(): Promise<string> {
+  using connection = await connect();
+  return connection.remoteAddr.hostname;
+}
+
+/** The memory of a process, in KiB. */
+export async function residentMemory(pid: number): Promise<number> {
+  const { stdout } = await new Peer("ps", "-o", "rss=", "-p", `${pid}`).end();
+  return Number(stdout);
+}
+
+/** The most memory that a process ever had, in KiB. Linux only. */
+export async function peakMemory(pid: number): Promise<number> {
+  const { stdout } = await new Peer("cat", `/proc/${pid}/status`).end();
+  return Number(/VmHWM:\s*(\d+) kB/.exec(stdout)?.[1]);
+}
+
+/** How many file descriptors a process has open. Linux only. */
+export async function openDescriptors(pid: number): Promise<number> {
+  const { stdout } = await new Peer("ls", `/proc/${pid}/fd`).end();
+  return stdout.trimEnd().split("\n").length;
+}
