@@ -13,13 +13,14 @@
 export const port = 50008;
 /** The server's host: this machine, out of reach for all others. */
 export const host = "localhost";
-const patience = 10_000; // milliseconds to wait for bytes: Python's waits for ever
+const patience = 10_000; // milliseconds; the original waits for ever
 
 /**
  * Answers everyone who connects, each once and all at the same time: reads up
  * to 1024 bytes, sends back `server got: [b'…']`, closes the connection. No
  * client can stop it: one that resets loses its own connection, and one that
- * sends nothing is let go after 10,000 milliseconds. Ports `server()`.
+ * sends nothing is let go after 10,000 milliseconds. Ports the original's
+ * `server()`.
  *
  * @param listener Where clients connect. Close it to stop the server: answers
  * under way are still sent.
@@ -40,14 +41,15 @@ export async function server(listener: Deno.Listener, report = ignore) {
       report(error);
       // This client reset while it waited; the next one need not wait for it.
       if (error instanceof Deno.errors.NotConnected) continue;
-      // Most likely out of file descriptors: wait until some are free again.
+      // Most likely out of file descriptors: give others time to free some.
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }
 }
 
 /**
- * Sends a name to the server and prints the reply. Ports `client(name)`.
+ * Sends a name to the server and prints the reply. Ports the original's
+ * `client(name)`.
  *
  * @param name The text to send, 1 to 1024 bytes in UTF-8.
  * @returns A promise that resolves when `client got: [b"…"]` is printed, with
@@ -63,8 +65,12 @@ export async function client(name: string) {
   if (message.length < 1 || message.length > 1024) {
     throw new RangeError(`name has ${message.length} bytes, not 1 to 1024`);
   }
-  const to = { hostname: host, port, signal: AbortSignal.timeout(patience) };
-  using connection = await Deno.connect(to); // closed at the end, or on an error
+  const target = {
+    hostname: host,
+    port,
+    signal: AbortSignal.timeout(patience),
+  };
+  using connection = await Deno.connect(target); // closed at the end
   await send(connection, message); // sock.send(…)
   const reply = await receive(connection); // reply = sock.recv(1024)
   if (reply.length === 0) throw new Deno.errors.UnexpectedEof("no reply came");
@@ -73,14 +79,14 @@ export async function client(name: string) {
 
 if (import.meta.main) {
   try {
-    // socket(…), bind(…) and listen(5) in one call. The backlog stays Deno's 511:
-    // with 5, fifty clients at once stall for seconds.
+    // socket(…), bind(…) and listen(5) in one. The backlog stays Deno's 511: with
+    // a backlog of 5, fifty clients at once would stall for seconds.
     const listener = Deno.listen({ hostname: host, port });
     listener.unref(); // sthread.daemon = True: nobody waits for the server
     server(listener); // sthread.start()
     await Promise.all([0, 1, 2, 3, 4].map((i) => client(`client${i}`)));
   } catch (error) {
-    console.error(`free port ${port} first: ${(error as Error).message}`);
+    console.error(`free and allow port ${port}: ${(error as Error).message}`);
     Deno.exitCode = 1;
   }
 }
@@ -109,7 +115,7 @@ async function send(connection: Deno.Conn, bytes: Uint8Array) {
   while (bytes.length) bytes = bytes.subarray(await connection.write(bytes));
 }
 
-/** Writes bytes the way Python's `%s` does, so `b'…'`, all in plain ASCII. */
+/** Writes bytes as Python's `%s` does: `b'…'` in plain, printable ASCII. */
 function bytesLiteral(bytes: Uint8Array) {
   const text = String.fromCharCode(...bytes); // a character for each byte
   const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
