@@ -13,7 +13,7 @@
 export const port = 50008;
 /** The server's host: this machine, out of reach for all others. */
 export const host = "localhost";
-const patience = 10_000; // milliseconds; the original waits for ever
+const timeout = 10_000; // milliseconds; the original waits for ever
 
 /**
  * Answers everyone who connects, each once and all at the same time: reads up
@@ -65,11 +65,7 @@ export async function client(name: string) {
   if (message.length < 1 || message.length > 1024) {
     throw new RangeError(`name has ${message.length} bytes, not 1 to 1024`);
   }
-  const target = {
-    hostname: host,
-    port,
-    signal: AbortSignal.timeout(patience),
-  };
+  const target = { hostname: host, port, signal: AbortSignal.timeout(timeout) };
   using connection = await Deno.connect(target); // closed at the end
   await send(connection, message); // sock.send(…)
   const reply = await receive(connection); // reply = sock.recv(1024)
@@ -79,8 +75,8 @@ export async function client(name: string) {
 
 if (import.meta.main) {
   try {
-    // socket(…), bind(…) and listen(5) in one. The backlog stays Deno's 511: with
-    // a backlog of 5, fifty clients at once would stall for seconds.
+    // socket(…), bind(…) and listen(5) in one. The backlog stays Deno's 511:
+    // with the original's 5, fifty clients at once would stall for seconds.
     const listener = Deno.listen({ hostname: host, port });
     listener.unref(); // sthread.daemon = True: nobody waits for the server
     server(listener); // sthread.start()
@@ -104,7 +100,7 @@ async function receive(connection: Deno.Conn) {
   const buffer = new Uint8Array(1024);
   const { promise: silence, reject } = Promise.withResolvers<never>();
   const giveUp = () => reject(new Deno.errors.TimedOut("nothing came in 10 s"));
-  const timer = setTimeout(giveUp, patience);
+  const timer = setTimeout(giveUp, timeout);
   const reading = Promise.race([connection.read(buffer), silence]);
   const count = await reading.finally(() => clearTimeout(timer));
   return buffer.subarray(0, count ?? 0); // null is the end of input
