@@ -10,12 +10,8 @@
 
 import { host, port, server } from "./socket_preview.ts";
 
-const usage = `Usage: server.ts
-
-Answers everyone who connects to ${host}:${port}, until Ctrl-C.
-
-Options:
-  --help  Print this text`;
+const usage = `Usage: server.ts [--help]
+Answers everyone who connects to ${host}:${port}, until Ctrl-C.`;
 
 if (Deno.args.length === 1 && Deno.args[0] === "--help") {
   console.log(usage);
@@ -51,8 +47,14 @@ function report(error: unknown, connection?: Deno.Conn) {
     shown.count = 0;
   }
   if (++shown.count > 10) return;
-  const address = connection?.remoteAddr as Deno.NetAddr | undefined;
-  const peer = address ? `${address.hostname}:${address.port}` : "accept";
+  const peer = connection ? addressOf(connection) : "accept";
   const more = shown.count === 10 ? "; more are not shown for 10 seconds" : "";
   console.error(`server.ts: ${peer}: ${(error as Error).message}${more}`);
+}
+
+function addressOf(connection: Deno.Conn): string {
+  const { hostname, port } = connection.remoteAddr as Deno.NetAddr;
+  return hostname.includes(":")
+    ? `[${hostname}]:${port}`
+    : `${hostname}:${port}`;
 }

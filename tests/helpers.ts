@@ -172,11 +172,16 @@ export async function connect(): Promise<Deno.TcpConn> {
 /** Sends a message and returns all that comes until the server closes. */
 export async function exchange(message: Uint8Array | string): Promise<string> {
   using connection = await connect();
-  const bytes = typeof message === "string" ? encode(message) : message;
-  for (let sent = 0; sent < bytes.length;) {
-    sent += await connection.write(bytes.subarray(sent));
+  const limit = setTimeout(() => connection[Symbol.dispose](), 5000);
+  try {
+    const bytes = typeof message === "string" ? encode(message) : message;
+    for (let sent = 0; sent < bytes.length;) {
+      sent += await connection.write(bytes.subarray(sent));
+    }
+    return await readAll(connection);
+  } finally {
+    clearTimeout(limit);
   }
-  return await readAll(connection);
 }
 
 /** Returns all that comes until the other side closes. */
