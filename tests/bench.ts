@@ -94,7 +94,8 @@ async function measureStart() {
   for (let round = 0; round < 21; round++) {
     for (const [index, [, start]] of programs.entries()) {
       const begin = performance.now();
-      await start().end();
+      const { code, stderr } = await start().end();
+      if (code !== 0) throw new Error(stderr);
       times[index].push(performance.now() - begin);
     }
   }

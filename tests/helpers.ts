@@ -63,7 +63,7 @@ export class Peer {
     this.#child = new Deno.Command(command, {
       args,
       cwd: root,
-      env: { NO_COLOR: "1" },
+      env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
