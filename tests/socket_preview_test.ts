@@ -54,10 +54,14 @@ async function withServer(
 
 test("socket_preview.ts prints the original's five lines, 100 times in a row", async () => {
   for (let run = 0; run < 100; run++) {
+    const start = performance.now();
     const { code, stdout, stderr } = await runProgram("socket_preview.ts");
     assertEquals(sortLines(stdout), fiveLines);
     assertEquals(stderr, "");
     assertEquals(code, 0);
+    // A timer that is left behind would hold it up for 10 seconds.
+    const elapsed = performance.now() - start;
+    assert(elapsed < 5000, `run ${run} took ${elapsed} ms`);
   }
 });
 
