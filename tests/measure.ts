@@ -9,21 +9,20 @@ import { connect, Peer } from "./helpers.ts";
 import type { Load, Order } from "./peers/load.ts";
 
 /**
- * Has clients exchange messages, in workers of at most 100 clients, for some
- * milliseconds or until they have begun a number of exchanges.
+ * Has clients make a number of exchanges, all together, in workers of at most
+ * 100 clients. They give up after 8000 milliseconds.
  */
 export async function applyLoad(
   clients: number,
-  duration: number,
-  exchanges = Infinity,
+  exchanges: number,
 ): Promise<Load> {
   const hostname = await resolveHost();
   const workers = Math.ceil(clients / 100);
   const order = {
     hostname,
     clients: clients / workers,
-    duration,
     exchanges: exchanges / workers,
+    limit: 8000,
   };
   const all = await Promise.all(
     Array.from({ length: workers }, () => work(order)),

@@ -62,7 +62,7 @@ async function runLaps(laps: number): Promise<number> {
   for (let lap = 0; lap < laps; lap++) {
     for (let count = 0; count < 250; count++) silent.push(saysNothing());
     const [load] = await Promise.all([
-      applyLoad(50, 20_000, 9000),
+      applyLoad(50, 9000),
       saysTooMuch(250),
       runPython("faults.py", "reset", "250"),
       runPython("faults.py", "reset-after", "250"),

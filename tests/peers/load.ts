@@ -14,17 +14,17 @@ export interface Order {
   hostname: string;
   /** How many clients there are at a time. */
   clients: number;
-  /** How long they begin new exchanges, in milliseconds. */
-  duration: number;
-  /** How many exchanges they begin at the most, all together. */
+  /** How many exchanges they make, all together. */
   exchanges: number;
+  /** When they give up, in milliseconds. */
+  limit: number;
 }
 
 /** What came of it. */
 export interface Load {
   /** How many exchanges had the right answer. */
   answers: number;
-  /** How many failed, or had no answer 3 seconds after the end. */
+  /** How many failed, or had no answer within the limit. */
   lost: number;
   /** The time that the slowest answer took, in milliseconds. */
   slowest: number;
@@ -37,14 +37,14 @@ const expected = "server got: [b'client0']";
 const decoder = new TextDecoder();
 
 self.addEventListener("message", async (event) => {
-  const { hostname, clients, duration, exchanges } =
+  const { hostname, clients, exchanges, limit } =
     (event as MessageEvent<Order>).data;
   const load: Load = { answers: 0, lost: 0, slowest: 0, elapsed: 0 };
   const begin = performance.now();
   let begun = 0;
-  const signal = AbortSignal.timeout(duration + 3000);
+  const signal = AbortSignal.timeout(limit);
   await Promise.all(Array.from({ length: clients }, async () => {
-    while (performance.now() - begin < duration && begun < exchanges) {
+    while (begun < exchanges && !signal.aborted) {
       begun++;
       const start = performance.now();
       try {
