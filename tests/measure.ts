@@ -56,12 +56,6 @@ export async function residentMemory(pid: number): Promise<number> {
   return Number(stdout);
 }
 
-/** The most memory that a process ever had, in KiB. Linux only. */
-export async function peakMemory(pid: number): Promise<number> {
-  const { stdout } = await new Peer("cat", `/proc/${pid}/status`).end();
-  return Number(/VmHWM:\s*(\d+) kB/.exec(stdout)?.[1]);
-}
-
 /** How many file descriptors a process has open. Linux only. */
 export async function openDescriptors(pid: number): Promise<number> {
   const { stdout } = await new Peer("ls", `/proc/${pid}/fd`).end();
