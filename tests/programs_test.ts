@@ -281,10 +281,10 @@ testWith(
   async () => {
     const printed: Record<string, string> = {};
     for (const side of ["Deno", "Python"]) {
-      await using _server = side === "Deno"
-        ? await startServer()
+      await using server = side === "Deno"
+        ? startProgram("server.ts")
         : startPython("original.py", "server");
-      if (side === "Python") await (_server as Peer).printed("listening\n");
+      await server.printed("listening");
       const python = await runPython("original.py", "client", ...names);
       const deno = await runProgram("client.ts", ...names);
       for (const { code, stderr } of [python, deno]) {
