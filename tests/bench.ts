@@ -9,6 +9,7 @@ import { server } from "../socket_preview.ts";
 import {
   connect,
   exchange,
+  installed,
   isInstalled,
   listen,
   Peer,
@@ -26,7 +27,6 @@ interface Server {
 }
 
 const hasNode = await isInstalled("node", "-e");
-const hasPython = await isInstalled("python3", "-c");
 const servers: Server[] = [
   { name: "server.ts", start: () => startProgram("server.ts"), rounds: 5 },
 ];
@@ -34,7 +34,7 @@ if (hasNode) {
   const start = () => new Peer("node", "tests/peers/node_server.mjs");
   servers.push({ name: "node:net", start, rounds: 5 });
 }
-if (hasPython) {
+if (installed.python3) {
   const start = () => startPython("original.py", "server");
   // One round is enough to show how it stalls.
   servers.push({ name: "Python original", start, rounds: 1 });
@@ -44,7 +44,7 @@ console.log(
   `Deno ${Deno.version.deno}, ${navigator.hardwareConcurrency} cores`,
 );
 if (!hasNode) console.log("without node:net: there is no node here");
-if (!hasPython) console.log("without Python: there is no python3 here");
+if (!installed.python3) console.log("without Python: there is no python3 here");
 await measureLoad(1, 2000);
 await measureLoad(50, 5000);
 await measureLoad(500, 5000);
@@ -68,7 +68,7 @@ async function measureLoad(clients: number, exchanges: number) {
   }
   const number = clients === 1 ? "1 client" : `${clients} clients`;
   console.log(`\n${number} at a time, ${exchanges} whole exchanges:`);
-  const [ours] = [...loads.values()].map(medianRate);
+  const ours = medianRate(loads.get("server.ts")!);
   for (const [name, list] of loads) {
     const rate = medianRate(list);
     const slowest = Math.max(...list.map((load) => load.slowest));
@@ -92,7 +92,7 @@ async function measureStart() {
     ["empty script", () => startProgram("tests/peers/empty.ts")],
     ["socket_preview.ts", () => startProgram("socket_preview.ts")],
   ];
-  if (hasPython) {
+  if (installed.python3) {
     programs.push(["Python original", () => startPython("original.py")]);
   }
   const times = programs.map(() => [] as number[]);
@@ -105,7 +105,7 @@ async function measureStart() {
     }
   }
   console.log("\nstart to finish, medians of 21 runs in turn:");
-  const [floor] = times.map(median);
+  const floor = median(times[0]);
   for (const [index, [name]] of programs.entries()) {
     const time = median(times[index]);
     print(name, [`${time.toFixed(1)} ms`, `${(time / floor).toFixed(2)}x`]);

@@ -22,7 +22,8 @@ export function test(name: string, fn: () => Promise<void> | void) {
   Deno.test({ name, fn, sanitizeOps: true, sanitizeResources: true });
 }
 
-const installed = {
+/** Which of the programs are there that tests and measurements can do without. */
+export const installed = {
   python3: await isInstalled("python3", "-c"),
   sh: await isInstalled("sh", "-c"),
 };
@@ -194,6 +195,23 @@ export async function readAll(connection: Deno.Conn): Promise<string> {
     if (count === null) return text;
     text += decoder.decode(buffer.subarray(0, count), { stream: true });
   }
+}
+
+/** Reads once, and returns what came. */
+export async function readOnce(connection: Deno.Conn): Promise<string> {
+  const buffer = new Uint8Array(8192);
+  const count = await connection.read(buffer) ?? 0;
+  return new TextDecoder().decode(buffer.subarray(0, count));
+}
+
+/** The line that a client prints for a name without quotes and backslashes. */
+export function replyTo(name: string): string {
+  return `client got: [b"server got: [b'${name}']"]\n`;
+}
+
+/** The same lines in order, as clients may print them in any. */
+export function sortLines(text: string): string {
+  return text.split(/(?<=\n)/).sort().join("");
 }
 
 /** Counts the lines of a source text, without blank lines and comments. */

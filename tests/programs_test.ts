@@ -7,13 +7,17 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
+  encode,
   exchange,
   linesOfCode,
   listen,
   Peer,
+  readOnce,
+  replyTo,
   root,
   runProgram,
   runPython,
+  sortLines,
   startProgram,
   startPython,
   test,
@@ -26,15 +30,6 @@ async function startServer(): Promise<Peer> {
   const peer = startProgram("server.ts");
   await peer.printed("server listening on localhost:50008\n");
   return peer;
-}
-
-/** The line that a client prints for a name without quotes and backslashes. */
-function replyTo(name: string): string {
-  return `client got: [b"server got: [b'${name}']"]\n`;
-}
-
-function sortLines(text: string): string {
-  return text.split(/(?<=\n)/).sort().join("");
 }
 
 for (const file of ["socket_preview.ts", "server.ts", "client.ts"]) {
@@ -171,14 +166,11 @@ test("client.ts prints each reply as it comes, before a slow one", async () => {
   const connections: Record<string, Deno.Conn> = {};
   for (let number = 0; number < 2; number++) {
     const connection = await listener.accept();
-    const buffer = new Uint8Array(1024);
-    const count = await connection.read(buffer) ?? 0;
-    const name = new TextDecoder().decode(buffer.subarray(0, count));
-    connections[name] = connection;
+    connections[await readOnce(connection)] = connection;
   }
-  await connections.quick.write(new TextEncoder().encode("first"));
+  await connections.quick.write(encode("first"));
   await clients.printed("client got: [b'first']\n");
-  await connections.slow.write(new TextEncoder().encode("second"));
+  await connections.slow.write(encode("second"));
   assertEquals((await clients.end()).code, 0);
   for (const connection of Object.values(connections)) connection.close();
   listener.close();
