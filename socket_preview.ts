@@ -6,6 +6,8 @@
  *
  *     deno run --allow-net=localhost:50008 socket_preview.ts
  *
+ * A comment quotes the Python that a line stands for, or says why it is here.
+ *
  * @module
  */
 
@@ -13,36 +15,53 @@
 export const port = 50008;
 /** The server's host: this machine, out of reach for all others. */
 export const host = "localhost";
-const timeout = 10_000; // milliseconds; the original waits for ever
 
 /**
  * Answers everyone who connects, each once and all at the same time: reads up
- * to 1024 bytes, sends back `server got: [b'…']`, closes the connection. No
- * client can stop it: one that resets loses its own connection, and one that
- * sends nothing is let go after 10,000 milliseconds. Ports the original's
- * `server()`.
+ * to 1024 bytes, sends back `server got: [b'…']`, closes the connection. Ports
+ * the original's `server()`.
+ *
+ * Clients may take as long as they like. Only when an accept fails for want of
+ * file descriptors, the connections older than 250 milliseconds are let go. So
+ * it outlives clients that reset, before or after accept, and keeps answering
+ * others while thousands stay silent.
  *
  * @param listener Where clients connect. Close it to stop the server: answers
  * under way are still sent.
- * @param report Called with the error of every connection that fails, and with
- * the connection if there is one. By default, failures are ignored.
- * @returns A promise that resolves once the listener is closed, and its port
- * free. It never rejects, unless `report` throws.
+ * @param report Called with the error of every accept that fails, and with the
+ * error and the connection of every answer that fails; `TimedOut` is one let
+ * go. By default, failures are ignored. It must not throw: for an accept,
+ * `server` rejects with that error; for an answer, no one can catch it.
+ * @returns A promise that resolves once the listener is closed and its port
+ * free, or rejects with what `report` throws.
  */
-export async function server(listener: Deno.Listener, report = ignore) {
-  // Not `for await`: it ends at the first accept that fails.
-  while (true) {
+export async function server(
+  listener: Deno.Listener,
+  report = (_error: unknown, _connection?: Deno.Conn): void => {},
+): Promise<void> {
+  const open = new Map<Deno.Conn, number>(); // since when, in milliseconds
+  while (true) { // while True; not `for await`, which a failed accept would end
     try {
       const connection = await listener.accept(); // conn, addr = sock.accept()
-      // Not awaited, so that a slow client holds nobody up.
-      answer(connection).catch((error) => report(error, connection));
+      open.set(connection, performance.now());
+      answer(connection) // not awaited, so that a slow client holds nobody up
+        .catch((error) => open.has(connection) && report(error, connection))
+        .finally(() => open.delete(connection) && connection.close());
     } catch (error) {
       if (error instanceof Deno.errors.BadResource) return; // listener closed
       report(error);
-      // This client reset while it waited; the next one need not wait for it.
+      // One client reset while it waited. The next one need not wait for that.
       if (error instanceof Deno.errors.NotConnected) continue;
-      // Most likely out of file descriptors: give others time to free some.
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      if (error instanceof Deno.errors.ConnectionAborted) continue;
+      // Most likely out of file descriptors: those who came first give way,
+      for (const [connection, since] of open) {
+        if (performance.now() - since < 250) break; // all others are newer
+        open.delete(connection); // or it would be reported and closed twice
+        connection.close();
+        report(new Deno.errors.TimedOut("let go to admit others"), connection);
+      }
+      // and a pause lets Deno free theirs, or the loop would spin.
+      await new Promise((resolve) => setTimeout(resolve, 25));
     }
   }
 }
@@ -53,76 +72,67 @@ export async function server(listener: Deno.Listener, report = ignore) {
  *
  * @param name The text to send, 1 to 1024 bytes in UTF-8.
  * @returns A promise that resolves when `client got: [b"…"]` is printed, with
- * up to 1024 bytes of the reply, and the connection closed.
+ * up to 1024 bytes of the reply, and the connection closed. It waits for the
+ * reply as long as the connection lasts.
  * @throws {RangeError} If the name is empty or too long: nothing is sent.
  * @throws {Deno.errors.ConnectionRefused} If no server listens.
- * @throws {Deno.errors.TimedOut} If no reply comes for 10,000 milliseconds, or
- * a `TimeoutError` if the connection itself takes that long.
+ * @throws {Deno.errors.ConnectionReset} If the server resets the connection, or
+ * `BrokenPipe` if it had closed before.
  * @throws {Deno.errors.UnexpectedEof} If the server closes without a reply.
+ * @throws {Deno.errors.NotCapable} If Deno may not connect to `localhost:50008`.
  */
-export async function client(name: string) {
+export async function client(name: string): Promise<void> {
   const message = new TextEncoder().encode(name); // name.encode()
-  if (message.length < 1 || message.length > 1024) {
-    throw new RangeError(`name has ${message.length} bytes, not 1 to 1024`);
-  }
-  const target = { hostname: host, port, signal: AbortSignal.timeout(timeout) };
-  using connection = await Deno.connect(target); // closed at the end
+  const size = message.length; // 0 would leave both sides waiting
+  if (!size || size > 1024) throw new RangeError(`${size} bytes, not 1-1024`);
+  // sock = socket(…), sock.connect(…); `using` is sock.close() at the end.
+  using connection = await Deno.connect({ hostname: host, port });
+  // Where nobody listens, Linux may connect a socket to itself.
+  const ownPort = connection.localAddr.port;
+  if (ownPort === port) throw new Deno.errors.ConnectionRefused("no server");
   await send(connection, message); // sock.send(…)
   const reply = await receive(connection); // reply = sock.recv(1024)
   if (reply.length === 0) throw new Deno.errors.UnexpectedEof("no reply came");
-  console.log(`client got: [${bytesLiteral(reply)}]`);
+  console.log(`client got: [${bytesLiteral(reply)}]`); // print(…)
 }
 
-if (import.meta.main) {
-  try {
-    // socket(…), bind(…) and listen(5) in one. The backlog stays Deno's 511:
-    // with the original's 5, fifty clients at once would stall for seconds.
-    const listener = Deno.listen({ hostname: host, port });
-    listener.unref(); // sthread.daemon = True: nobody waits for the server
-    server(listener); // sthread.start()
-    await Promise.all([0, 1, 2, 3, 4].map((i) => client(`client${i}`)));
-  } catch (error) {
-    console.error(`free and allow port ${port}: ${(error as Error).message}`);
-    Deno.exitCode = 1;
-  }
+if (import.meta.main) { // if __name__ == '__main__'
+  // socket(…), bind(…) and listen(5) in one, then sthread.start(). The backlog
+  // is Deno's 511: with 5, fifty clients at once would stall for seconds.
+  server(Deno.listen({ hostname: host, port }));
+  // for i in range(5): a promise each stands for a thread and its start()
+  await Promise.all([0, 1, 2, 3, 4].map((i) => client(`client${i}`)));
+  Deno.exit(); // sthread.daemon = True: nobody waits for the server
 }
 
-/** The server's part of one connection, which it closes on every path. */
-async function answer(accepted: Deno.Conn) {
-  using connection = accepted;
+// What the functions above call: functions are hoisted, so they can come last.
+
+/** The server's part of one connection. */
+async function answer(connection: Deno.Conn): Promise<void> {
   const data = await receive(connection); // data = conn.recv(1024)
-  const reply = `server got: [${bytesLiteral(data)}]`;
+  const reply = `server got: [${bytesLiteral(data)}]`; // reply = … % data
   await send(connection, new TextEncoder().encode(reply)); // conn.send(…)
 }
 
 /** Reads once: up to 1024 bytes, or none at the end of input. */
-async function receive(connection: Deno.Conn) {
+async function receive(connection: Deno.Conn): Promise<Uint8Array> {
   const buffer = new Uint8Array(1024);
-  const { promise: silence, reject } = Promise.withResolvers<never>();
-  const giveUp = () => reject(new Deno.errors.TimedOut("nothing came in 10 s"));
-  const timer = setTimeout(giveUp, timeout);
-  const reading = Promise.race([connection.read(buffer), silence]);
-  const count = await reading.finally(() => clearTimeout(timer));
-  return buffer.subarray(0, count ?? 0); // null is the end of input
+  return buffer.subarray(0, await connection.read(buffer) ?? 0);
 }
 
 /** Sends all of the bytes: one write may take only some of them. */
-async function send(connection: Deno.Conn, bytes: Uint8Array) {
+async function send(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
   while (bytes.length) bytes = bytes.subarray(await connection.write(bytes));
 }
 
 /** Writes bytes as Python's `%s` does: `b'…'` in plain, printable ASCII. */
-function bytesLiteral(bytes: Uint8Array) {
-  const text = String.fromCharCode(...bytes); // a character for each byte
-  const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
-  const named = new Map([["\t", "\\t"], ["\n", "\\n"], ["\r", "\\r"]]);
+function bytesLiteral(bytes: Uint8Array): string {
+  // Double quotes only for what has single ones (0x27) and no double ones (0x22).
+  const quote = bytes.includes(0x27) && !bytes.includes(0x22) ? '"' : "'";
   const hex = (c: string) => c.charCodeAt(0).toString(16).padStart(2, "0");
-  const escaped = text
-    .replaceAll("\\", "\\\\")
+  const escaped = String.fromCharCode(...bytes) // a character for each byte
+    .replace(/[\\\t\n\r]/g, (c) => JSON.stringify(c).slice(1, -1))
     .replaceAll(quote, `\\${quote}`)
-    .replace(/[^ -~]/g, (c) => named.get(c) ?? `\\x${hex(c)}`);
+    .replace(/[^ -~]/g, (c) => `\\x${hex(c)}`);
   return `b${quote}${escaped}${quote}`;
 }
-
-/** Takes a failure and does nothing. */
-function ignore(_error: unknown, _connection?: Deno.Conn) {}

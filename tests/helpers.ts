@@ -17,52 +17,97 @@ export interface Outcome {
   stderr: string;
 }
 
-/** Registers a test that must leave no timer and no connection behind. */
-export function test(name: string, fn: () => Promise<void> | void) {
-  Deno.test({ name, fn, sanitizeOps: true, sanitizeResources: true });
-}
+/** Whether the tests may do what all of them do: connect, read, run Deno. */
+export const permitted = await hasAll([
+  { name: "net", host: `${host}:${port}` },
+  { name: "read", path: root },
+  { name: "run", command: Deno.execPath() },
+]);
 
-/** Which of the programs are there that tests and measurements can do without. */
-export const installed = {
-  python3: await isInstalled("python3", "-c"),
-  sh: await isInstalled("sh", "-c"),
+/**
+ * Why some tests cannot run here, by what they need: nothing for what is there,
+ * else a reason to print.
+ */
+export const missing = {
+  sh: await whyNot("sh", "true"),
+  python3: await whyNot("python3", ""),
+  unshare: await whyNot("sh", "unshare -rn true"),
 };
 
-/** The same for a test that needs a program: ignored where that is missing. */
+/** The Python interpreter itself, where `python3` is a version manager's shim. */
+const python = missing.python3 ? "python3" : await findPython();
+
+async function hasAll(wanted: Deno.PermissionDescriptor[]): Promise<boolean> {
+  for (const permission of wanted) {
+    const { state } = await Deno.permissions.request(permission);
+    if (state !== "granted") return false;
+  }
+  return true;
+}
+
+async function whyNot(command: string, script: string): Promise<string> {
+  if (!await hasAll([{ name: "run", command }])) {
+    return `${command} is not permitted`;
+  }
+  try {
+    const args = ["-c", script];
+    const { success } = await new Deno.Command(command, { args }).output();
+    return success ? "" : `no ${script || command} here`;
+  } catch {
+    return `no ${command} here`;
+  }
+}
+
+async function findPython(): Promise<string> {
+  const args = ["-c", "import sys; print(sys.executable, end='')"];
+  const { stdout } = await new Deno.Command("python3", { args }).output();
+  return new TextDecoder().decode(stdout);
+}
+
+/** Registers a test that must leave no timer and no connection behind. */
+export function test(
+  name: string,
+  fn: (context: Deno.TestContext) => Promise<void> | void,
+) {
+  const ignore = !permitted; // one test says so, for all
+  Deno.test({ name, fn, ignore, sanitizeOps: true, sanitizeResources: true });
+}
+
+/** The same for a test that needs something: ignored where that is missing. */
 export function testWith(
-  program: keyof typeof installed,
+  need: keyof typeof missing,
   name: string,
   fn: () => Promise<void>,
 ) {
-  if (installed[program]) return test(name, fn);
-  Deno.test.ignore(`${name} (no ${program} here)`, fn);
+  if (!missing[need]) return test(name, fn);
+  Deno.test.ignore(`${name} (${missing[need]})`, fn);
 }
 
-/** Whether a program is there: whether it runs an empty script, after a flag. */
-export async function isInstalled(
-  program: string,
-  flag: string,
-): Promise<boolean> {
-  try {
-    const command = new Deno.Command(program, { args: [flag, ""] });
-    return (await command.output()).success;
-  } catch {
-    return false;
-  }
-}
+/**
+ * Becomes a program that is ended with the tests, even if they are killed: that
+ * ends its input, on which they send a line once it has ended by itself.
+ */
+const guard = `
+  exec 3<&0
+  (read -r _ <&3 || kill $$) >/dev/null 2>&1 &
+  exec "$@" 3<&- </dev/null`;
 
 /** A program that runs beside a test. */
 export class Peer {
   stdout = "";
   stderr = "";
   readonly #child: Deno.ChildProcess;
-  readonly #printed: Promise<unknown>;
+  readonly #output: Promise<void>[];
+  readonly #readers: ReadableStreamDefaultReader<Uint8Array>[] = [];
   #outcome?: Promise<Outcome>;
   #hasEnded = false;
 
   constructor(command: string, ...args: string[]) {
-    this.#child = new Deno.Command(command, {
-      args,
+    const [program, ...rest] = missing.sh
+      ? [command, ...args]
+      : ["sh", "-c", guard, "sh", command, ...args];
+    this.#child = new Deno.Command(program, {
+      args: rest,
       cwd: root,
       env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
       stdin: "piped",
@@ -71,10 +116,24 @@ export class Peer {
     }).spawn();
     const { stdout, stderr, status } = this.#child;
     status.then(() => this.#hasEnded = true);
-    this.#printed = Promise.all([
-      collect(stdout, (text) => this.stdout += text),
-      collect(stderr, (text) => this.stderr += text),
-    ]);
+    this.#output = [
+      this.#collect(stdout, (text) => this.stdout += text),
+      this.#collect(stderr, (text) => this.stderr += text),
+    ];
+  }
+
+  async #collect(
+    stream: ReadableStream<Uint8Array>,
+    add: (text: string) => void,
+  ) {
+    const reader = stream.getReader();
+    this.#readers.push(reader);
+    const decoder = new TextDecoder();
+    while (true) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      add(decoder.decode(value, { stream: true }));
+    }
   }
 
   /** The program's process id. */
@@ -82,54 +141,51 @@ export class Peer {
     return this.#child.pid;
   }
 
-  /** Waits until the program has printed a text on standard output. */
+  /** Waits until the program has printed a text, on standard output or error. */
   async printed(text: string) {
-    await until(() => this.stdout.includes(text), `${text} is printed`);
+    const isPrinted = () => (this.stdout + this.stderr).includes(text);
+    await until(isPrinted, `${text} is printed`);
   }
 
-  /** Sends a signal. */
+  /** Sends a signal, if the program still runs. */
   kill(signal: Deno.Signal) {
-    this.#child.kill(signal);
+    if (!this.#hasEnded) this.#child.kill(signal);
   }
 
-  /** Closes the program's input and waits, at most 20 seconds, for its end. */
-  end(): Promise<Outcome> {
-    return this.#outcome ??= this.#end();
+  /**
+   * Waits for the program's end, and kills it after some milliseconds. Its own
+   * children may outlive it and hold its output open: waits for them a second.
+   */
+  end(limit = 20_000): Promise<Outcome> {
+    return this.#outcome ??= this.#end(limit);
   }
 
-  async #end(): Promise<Outcome> {
-    const limit = setTimeout(() => this.kill("SIGKILL"), 20_000);
-    await this.#child.stdin.close();
+  async #end(limit: number): Promise<Outcome> {
+    const killing = setTimeout(() => this.kill("SIGKILL"), limit);
     const { code } = await this.#child.status;
-    await this.#printed;
-    clearTimeout(limit);
+    clearTimeout(killing);
+    const guardian = this.#child.stdin.getWriter();
+    await guardian.write(encode("\n")).catch(() => {}); // it may have ended too
+    await guardian.close().catch(() => {});
+    const closing = setTimeout(
+      () => this.#readers.forEach((reader) => reader.cancel()),
+      1000,
+    );
+    await Promise.all(this.#output);
+    clearTimeout(closing);
     return { code, stdout: this.stdout, stderr: this.stderr };
   }
 
   /** Ends the program, unless it has ended by itself. */
   async [Symbol.asyncDispose]() {
-    if (!this.#hasEnded) this.kill("SIGKILL");
+    this.kill("SIGKILL");
     await this.end();
-  }
-}
-
-async function collect(
-  stream: ReadableStream<Uint8Array>,
-  add: (text: string) => void,
-) {
-  const decoder = new TextDecoder();
-  for await (const chunk of stream) {
-    add(decoder.decode(chunk, { stream: true }));
   }
 }
 
 /** Starts a program of the project with the permission it documents, no other. */
 export function startProgram(...args: string[]): Peer {
-  const standIns = import.meta.resolve("@std/assert").startsWith("file:")
-    ? ["--import-map=tests/std/import_map.json"]
-    : [];
-  const flags = ["-q", "--no-prompt", `--allow-net=${host}:${port}`];
-  return new Peer(Deno.execPath(), "run", ...standIns, ...flags, ...args);
+  return new Peer(Deno.execPath(), ...denoRun(), ...args);
 }
 
 /** Runs a program of the project to its end. */
@@ -137,19 +193,58 @@ export async function runProgram(...args: string[]): Promise<Outcome> {
   return await startProgram(...args).end();
 }
 
+/** The arguments with which Deno runs a program of the project. */
+export function denoRun(permission = `--allow-net=${host}:${port}`): string[] {
+  const standIns = import.meta.resolve("@std/assert").startsWith("file:")
+    ? ["--import-map=tests/std/import_map.json"]
+    : [];
+  return ["run", ...standIns, "-q", "--no-prompt", permission];
+}
+
+/** Starts `server.ts`, and waits until it accepts connections. */
+export async function startServer(...flags: string[]): Promise<Peer> {
+  const server = startProgram(...flags, "server.ts");
+  await server.printed(`server listening on ${host}:${port}\n`);
+  return server;
+}
+
+/**
+ * Starts `server.ts` with no more than some file descriptors. Half a second
+ * after its start Deno 2.9 sets up signals, and panics if none are left for that.
+ */
+export async function startStarvedServer(limit: number): Promise<Peer> {
+  const command = `exec "$0" ${denoRun().join(" ")} server.ts`;
+  const server = startShell(`ulimit -n ${limit}; ${command}`);
+  await server.printed("server listening");
+  await sleep(700);
+  return server;
+}
+
 /** Starts a script of the shell's, in which `$0` is this Deno. */
-export function startShell(script: string): Peer {
-  return new Peer("sh", "-c", script, Deno.execPath());
+export function startShell(script: string, ...args: string[]): Peer {
+  return new Peer("sh", "-c", script, Deno.execPath(), ...args);
 }
 
 /** Runs a script of the shell's to its end. */
-export async function runShell(script: string): Promise<Outcome> {
-  return await startShell(script).end();
+export async function runShell(
+  script: string,
+  ...args: string[]
+): Promise<Outcome> {
+  return await startShell(script, ...args).end();
+}
+
+/** Runs Deno in a network without servers, whose clients have but one port. */
+export async function runAlone(...args: string[]): Promise<Outcome> {
+  const script = `ip link set lo up &&
+    echo ${port} ${port} > /proc/sys/net/ipv4/ip_local_port_range &&
+    exec "$@"`;
+  const unshare = `exec unshare -rn sh -c '${script}' sh "$0" "$@"`;
+  return await runShell(unshare, ...args);
 }
 
 /** Starts a Python peer of the tests. */
 export function startPython(file: string, ...args: string[]): Peer {
-  return new Peer("python3", `tests/peers/${file}`, ...args);
+  return new Peer(python, `tests/peers/${file}`, ...args);
 }
 
 /** Runs a Python peer of the tests to its end. */
@@ -173,16 +268,22 @@ export async function connect(): Promise<Deno.TcpConn> {
 /** Sends a message and returns all that comes until the server closes. */
 export async function exchange(message: Uint8Array | string): Promise<string> {
   using connection = await connect();
-  const limit = setTimeout(() => connection[Symbol.dispose](), 5000);
+  const limit = setTimeout(() => connection[Symbol.dispose](), 8000);
   try {
-    const bytes = typeof message === "string" ? encode(message) : message;
-    for (let sent = 0; sent < bytes.length;) {
-      sent += await connection.write(bytes.subarray(sent));
-    }
+    await writeAll(connection, message);
     return await readAll(connection);
   } finally {
     clearTimeout(limit);
   }
+}
+
+/** Sends all of a message. */
+export async function writeAll(
+  connection: Deno.Conn,
+  message: Uint8Array | string,
+) {
+  let bytes = typeof message === "string" ? encode(message) : message;
+  while (bytes.length) bytes = bytes.subarray(await connection.write(bytes));
 }
 
 /** Returns all that comes until the other side closes. */
@@ -209,6 +310,10 @@ export function replyTo(name: string): string {
   return `client got: [b"server got: [b'${name}']"]\n`;
 }
 
+/** What `socket_preview.ts` prints, in order. */
+export const fiveLines = [0, 1, 2, 3, 4]
+  .map((number) => replyTo(`client${number}`)).join("");
+
 /** The same lines in order, as clients may print them in any. */
 export function sortLines(text: string): string {
   return text.split(/(?<=\n)/).sort().join("");
@@ -219,6 +324,11 @@ export function linesOfCode(source: string): number {
   const lines = source.replaceAll(/\/\*.*?\*\//gs, "").split("\n");
   return lines.filter((line) => /\S/.test(line) && !/^\s*\/\//.test(line))
     .length;
+}
+
+/** Reads a file of the project. */
+export async function readProject(file: string): Promise<string> {
+  return await Deno.readTextFile(new URL(file, root));
 }
 
 /** The bytes of a text in UTF-8. */
@@ -239,11 +349,11 @@ export async function printedBy(fn: () => Promise<unknown>): Promise<string[]> {
   return lines;
 }
 
-/** Waits, for at most 5000 milliseconds, until a condition holds. */
+/** Waits, for at most 10,000 milliseconds, until a condition holds. */
 export async function until(condition: () => boolean, what: string) {
   const start = performance.now();
   while (!condition()) {
-    if (performance.now() - start > 5000) {
+    if (performance.now() - start > 10_000) {
       throw new Error(`waited until ${what}`);
     }
     await sleep(10);
