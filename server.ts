@@ -10,51 +10,54 @@
 
 import { host, port, server } from "./socket_preview.ts";
 
-const usage = `Usage: server.ts [--help]
+const usage = `Usage: server.ts [-h | --help]
 Answers everyone who connects to ${host}:${port}, until Ctrl-C.`;
 
-if (Deno.args.length === 1 && Deno.args[0] === "--help") {
+const extra = Deno.args.find((argument) => !/^(-h|--help)$/.test(argument));
+if (extra !== undefined) {
+  // No line breaks, no control characters, and not too long.
+  const quoted = Deno.inspect(extra, { strAbbreviateSize: 60 });
+  stop(`no such argument: ${quoted}\n${usage}`, 2);
+}
+if (Deno.args.length > 0) {
   console.log(usage);
   Deno.exit();
 }
-if (Deno.args.length > 0) {
-  console.error(`server.ts takes no arguments: ${Deno.inspect(Deno.args[0])}`);
-  console.error(usage);
-  Deno.exit(2);
+
+let recent: number[] = []; // when failures were printed, in milliseconds
+try {
+  const listener = Deno.listen({ hostname: host, port });
+  console.log(`server listening on ${host}:${port}`);
+  await server(listener, report);
+} catch (error) {
+  if (error instanceof Deno.errors.AddrInUse) {
+    const advice = "stop what listens there, or wait a minute if it has ended";
+    stop(`port ${port} is taken: ${advice}`);
+  }
+  if (error instanceof Deno.errors.NotCapable) {
+    stop(`no permission to listen: add --allow-net=${host}:${port}`);
+  }
+  stop((error as Error).message);
 }
 
-const shown = { count: 0, since: 0 }; // failures printed in these ten seconds
-const listener = listen();
-console.log(`server listening on ${host}:${port}`);
-await server(listener, report);
-
-function listen(): Deno.Listener {
+/** Prints a failure, but no more than ten in any ten seconds. Never throws. */
+function report(error: unknown, connection?: Deno.Conn): void {
+  const now = performance.now();
+  recent = recent.filter((time) => now - time < 10_000);
+  if (recent.length === 10) return;
+  recent.push(now);
+  const peer = connection?.remoteAddr as Deno.NetAddr | undefined;
+  const place = peer ? `${peer.hostname} port ${peer.port}` : "accept";
+  const more = recent.length === 10 ? " (10 in 10 s: no more for now)" : "";
   try {
-    return Deno.listen({ hostname: host, port });
-  } catch (error) {
-    const reason = error instanceof Deno.errors.AddrInUse
-      ? `port ${port} is taken: stop the program that listens on it, then retry`
-      : (error as Error).message;
-    console.error(`server.ts: ${reason}`);
-    Deno.exit(1);
+    console.error(`server.ts: ${place}: ${(error as Error).message}${more}`);
+  } catch {
+    // Standard error cannot be written, which is no reason to stop serving.
   }
 }
 
-/** Prints a failure in one line, but no more than ten of them in ten seconds. */
-function report(error: unknown, connection?: Deno.Conn) {
-  if (Date.now() - shown.since > 10_000) {
-    shown.since = Date.now();
-    shown.count = 0;
-  }
-  if (++shown.count > 10) return;
-  const peer = connection ? addressOf(connection) : "accept";
-  const more = shown.count === 10 ? "; more are not shown for 10 seconds" : "";
-  console.error(`server.ts: ${peer}: ${(error as Error).message}${more}`);
-}
-
-function addressOf(connection: Deno.Conn): string {
-  const { hostname, port } = connection.remoteAddr as Deno.NetAddr;
-  return hostname.includes(":")
-    ? `[${hostname}]:${port}`
-    : `${hostname}:${port}`;
+/** Ends the program with what is wrong, in one line. */
+function stop(problem: string, code = 1): never {
+  console.error(`server.ts: ${problem}`);
+  Deno.exit(code);
 }

@@ -7,34 +7,33 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
+  denoRun,
   encode,
   exchange,
   linesOfCode,
   listen,
   Peer,
   readOnce,
+  readProject,
   replyTo,
   root,
+  runAlone,
   runProgram,
   runPython,
+  runShell,
   sortLines,
   startProgram,
   startPython,
+  startServer,
+  startShell,
   test,
   testWith,
   until,
 } from "./helpers.ts";
 
-/** Starts `server.ts`, and waits until it accepts connections. */
-async function startServer(): Promise<Peer> {
-  const peer = startProgram("server.ts");
-  await peer.printed("server listening on localhost:50008\n");
-  return peer;
-}
-
 for (const file of ["socket_preview.ts", "server.ts", "client.ts"]) {
   test(`${file} can be run as a command, with its permission`, async () => {
-    const source = await Deno.readTextFile(new URL(file, root));
+    const source = await readProject(file);
     const shebang = "#!/usr/bin/env -S deno run --allow-net=localhost:50008\n";
     assertEquals(source.slice(0, shebang.length), shebang);
     const { mode } = await Deno.stat(new URL(file, root));
@@ -42,45 +41,82 @@ for (const file of ["socket_preview.ts", "server.ts", "client.ts"]) {
   });
 }
 
-for (const file of ["server.ts", "client.ts"]) {
-  test(`${file} has no more than 45 lines of code`, async () => {
-    const lines = linesOfCode(await Deno.readTextFile(new URL(file, root)));
-    assert(lines <= 45, `${lines} lines of code`);
+for (
+  const [file, limit] of Object.entries({ "server.ts": 45, "client.ts": 50 })
+) {
+  test(`${file} has no more than ${limit} lines of code`, async () => {
+    const lines = linesOfCode(await readProject(file));
+    assert(lines <= limit, `${lines} lines of code`);
   });
 }
+
+const serverUsage = `Usage: server.ts [-h | --help]
+Answers everyone who connects to localhost:50008, until Ctrl-C.
+`;
 
 test("server.ts prints one line, answers, and runs until Ctrl-C", async () => {
   await using server = await startServer();
   assertEquals(await exchange("hello"), "server got: [b'hello']");
   assertEquals(await exchange("again"), "server got: [b'again']");
   server.kill("SIGINT");
-  const { code, stdout, stderr } = await server.end();
-  assertEquals(stdout, "server listening on localhost:50008\n");
-  assertEquals(stderr, "");
-  assertEquals(code, 130);
+  assertEquals(await server.end(), {
+    code: 130,
+    stdout: "server listening on localhost:50008\n",
+    stderr: "",
+  });
 });
 
-test("server.ts --help prints its usage", async () => {
-  const { code, stdout, stderr } = await runProgram("server.ts", "--help");
-  assertMatch(stdout, /^Usage: server\.ts \[--help\]\n/);
-  assertEquals(stderr, "");
-  assertEquals(code, 0);
+test("server.ts -h and --help print its usage", async () => {
+  for (const args of [["-h"], ["--help"], ["--help", "-h"]]) {
+    const outcome = await runProgram("server.ts", ...args);
+    assertEquals(outcome, { code: 0, stdout: serverUsage, stderr: "" });
+  }
 });
 
-test("server.ts refuses every argument but --help", async () => {
-  for (const args of [["--port=80"], ["name"], ["--help", "me"], [""]]) {
-    const { code, stdout, stderr } = await runProgram("server.ts", ...args);
-    assertEquals(stdout, "");
-    assertMatch(stderr, /^server\.ts .*no arguments.*\nUsage: server\.ts /);
-    assertEquals(code, 2);
+test("server.ts refuses every other argument, and names it in one line", async () => {
+  const wrong: [string, string[]][] = [
+    ['"--port=80"', ["--port=80"]],
+    ['"x"', ["--help", "x"]],
+    ['""', [""]],
+    ['"-hh"', ["-hh"]],
+    ['"x-h"', ["x-h"]],
+    ['"\\x1b[2J\\n"', ["\x1b[2J\n"]],
+    [`"${"a\\n".repeat(30)}"... 40 more characters`, ["a\n".repeat(50)]],
+  ];
+  for (const [shown, args] of wrong) {
+    assertEquals(await runProgram("server.ts", ...args), {
+      code: 2,
+      stdout: "",
+      stderr: `server.ts: no such argument: ${shown}\n${serverUsage}`,
+    });
   }
 });
 
 test("server.ts says in one line that its port is taken, and what to do", async () => {
   using _listener = listen();
-  const { code, stdout, stderr } = await runProgram("server.ts");
-  assertEquals(stdout, "");
-  assertMatch(stderr, /^server\.ts: port 50008 is taken: stop .*\n$/);
+  assertEquals(await runProgram("server.ts"), {
+    code: 1,
+    stdout: "",
+    stderr: "server.ts: port 50008 is taken: stop what listens there, or wait" +
+      " a minute if it has ended\n",
+  });
+});
+
+test("server.ts says in one line which permission it lacks", async () => {
+  const flags = denoRun("--allow-net=localhost:50009");
+  const peer = new Peer(Deno.execPath(), ...flags, "server.ts");
+  assertEquals(await peer.end(), {
+    code: 1,
+    stdout: "",
+    stderr: "server.ts: no permission to listen: add" +
+      " --allow-net=localhost:50008\n",
+  });
+});
+
+testWith("sh", "server.ts says in one line that it cannot print", async () => {
+  const command = `"$0" ${denoRun().join(" ")} server.ts`;
+  const { code, stderr } = await runShell(`${command} >/dev/full`);
+  assertMatch(stderr, /^server\.ts: No space left on device.*\n$/);
   assertEquals(code, 1);
 });
 
@@ -93,24 +129,54 @@ testWith(
     await until(() => server.stderr.includes("\n"), "the failure is printed");
     assertMatch(
       server.stderr,
-      /^server\.ts: (127\.0\.0\.1|\[::1\]):\d+: Connection reset.*\n$/,
+      /^server\.ts: (127\.0\.0\.1|::1) port \d+: Connection reset.*\)\n$/,
     );
   },
 );
 
 testWith(
   "python3",
-  "server.ts prints few lines in a storm of failures, and answers",
+  "server.ts prints at most ten failures in any ten seconds, and says so",
   async () => {
-    await using server = await startServer();
-    server.kill("SIGSTOP");
-    await runPython("faults.py", "reset", "300");
-    server.kill("SIGCONT");
-    await runPython("faults.py", "reset", "300");
+    await using server = await startServer("--preload=tests/peers/clock.ts");
+    const more = " (10 in 10 s: no more for now)";
+    let seen = 0;
+    /** Has some clients reset, and returns what follows their error message. */
+    const fail = async (count: number) => {
+      server.kill("SIGSTOP"); // so that they reset before they are accepted
+      await runPython("faults.py", "reset", `${count}`);
+      server.kill("SIGCONT");
+      assertEquals(await exchange("hello"), "server got: [b'hello']");
+      await until(() => server.stderr.length > seen, "a failure is printed");
+      const lines = server.stderr.slice(seen).trimEnd().split("\n");
+      seen = server.stderr.length;
+      return lines.map((line) => {
+        assertMatch(line, /^server\.ts: accept: \w.*\)/);
+        return line.replace(/^.*?\)/, "");
+      });
+    };
+    assertEquals(await fail(1), [""]);
+    server.kill("SIGUSR2");
+    await server.printed("the clock is at 9999\n");
+    assertEquals(await fail(12), [...Array(8).fill(""), more]);
+    server.kill("SIGHUP");
+    await server.printed("the clock is at 10000\n");
+    assertEquals(await fail(3), [more]);
+    server.kill("SIGUSR2");
+    await server.printed("the clock is at 19999\n");
+    assertEquals(await fail(300), [...Array(8).fill(""), more]);
+  },
+);
+
+testWith(
+  "python3",
+  "server.ts goes on if its standard error cannot be written",
+  async () => {
+    const command = `exec "$0" ${denoRun().join(" ")} server.ts`;
+    await using server = startShell(`${command} 2>/dev/full`);
+    await server.printed("listening");
+    await runPython("faults.py", "reset-late", "2");
     assertEquals(await exchange("hello"), "server got: [b'hello']");
-    const lines = server.stderr.trimEnd().split("\n");
-    assertEquals(lines.length, 10);
-    for (const line of lines) assertMatch(line, /^server\.ts: .+: .+/);
   },
 );
 
@@ -119,20 +185,36 @@ testWith("python3", "server.ts is ready for 100 clients at once", async () => {
   await using server = await startServer();
   server.kill("SIGSTOP");
   const start = performance.now();
-  await using clients = startPython("faults.py", "hold", "100");
-  await clients.printed("holding");
+  await using clients = startPython("faults.py", "deaf", "100");
+  await clients.printed("deaf");
   const elapsed = performance.now() - start;
   assert(elapsed < 900, `100 clients took ${elapsed} ms to connect`);
   server.kill("SIGCONT");
   assertEquals(await exchange("hello"), "server got: [b'hello']");
 });
 
+const clientUsage = `Usage: client.ts [-h | --help] [--count N] [NAME ...]
+Sends each NAME to localhost:50008, all at the same time, and prints the replies.
+With --count, sends client0 to clientN-1 instead, for N from 1 to 1000.
+`;
+
 test("client.ts prints a line for each name", async () => {
   await using _server = await startServer();
-  const names = ["Alice", "007", "1e3", "true", "-", "--", "--count", "-h"];
-  const { code, stdout, stderr } = await runProgram("client.ts", ...names);
-  const sent = names.filter((name) => name !== "--");
-  assertEquals(sortLines(stdout), sortLines(sent.map(replyTo).join("")));
+  const names = ["Alice", "007", "1e3", "true", "-", "Alice", "- x"];
+  const dashes = ["--", "--count", "-h", "--", "12"];
+  const outcome = await runProgram("client.ts", ...names, ...dashes);
+  const sent = [...names, ...dashes.slice(1)];
+  assertEquals(
+    sortLines(outcome.stdout),
+    sortLines(sent.map(replyTo).join("")),
+  );
+  assertEquals(outcome, { code: 0, stdout: outcome.stdout, stderr: "" });
+});
+
+test("client.ts sends a name once, even one that begins like options", async () => {
+  await using _server = await startServer();
+  const { code, stdout, stderr } = await runProgram("client.ts", "-\nx");
+  assertEquals(stdout, `client got: [b"server got: [b'-\\\\nx']"]\n`);
   assertEquals(stderr, "");
   assertEquals(code, 0);
 });
@@ -147,7 +229,7 @@ test("client.ts without arguments is one client, named after its process", async
   assertEquals(code, 0);
 });
 
-test("client.ts --count runs numbered clients", async () => {
+test("client.ts --count runs numbered clients, 1 to 1000 of them", async () => {
   await using _server = await startServer();
   for (const args of [["--count", "3"], ["--count=3"]]) {
     const { code, stdout } = await runProgram("client.ts", ...args);
@@ -155,9 +237,11 @@ test("client.ts --count runs numbered clients", async () => {
     assertEquals(sortLines(stdout), names.map(replyTo).join(""));
     assertEquals(code, 0);
   }
-  const { code, stdout } = await runProgram("client.ts", "--count", "1000");
-  assertEquals(stdout.split("\n").length, 1001);
-  assertEquals(code, 0);
+  for (const count of [1, 9, 100, 1000]) {
+    const { code, stdout } = await runProgram("client.ts", `--count=${count}`);
+    assertEquals(stdout.split("\n").length, count + 1);
+    assertEquals(code, 0);
+  }
 });
 
 test("client.ts prints each reply as it comes, before a slow one", async () => {
@@ -178,73 +262,97 @@ test("client.ts prints each reply as it comes, before a slow one", async () => {
 
 test("client.ts prints its usage on request", async () => {
   for (const option of ["--help", "-h"]) {
-    const { code, stdout, stderr } = await runProgram("client.ts", option);
-    assertMatch(stdout, /^Usage: client\.ts \[--count N\] \[NAME \.\.\.\]\n/);
-    assertEquals(stderr, "");
-    assertEquals(code, 0);
+    const outcome = await runProgram("client.ts", option);
+    assertEquals(outcome, { code: 0, stdout: clientUsage, stderr: "" });
   }
 });
 
-test("client.ts refuses wrong arguments, and sends nothing", async () => {
+test("client.ts refuses wrong arguments in one line, and sends nothing", async () => {
   using listener = listen();
   const accepted: Deno.Conn[] = [];
   const accepting = listener.accept().then(
     (connection) => accepted.push(connection),
     () => {},
   );
-  const wrong = {
-    "--count 3 Alice": "--count takes no names",
-    "--count": "--count takes",
-    "--count=": "--count takes",
-    "--count 0": 'not "0"',
-    "--count 1001": 'not "1001"',
-    "--count 2.5": 'not "2.5"',
-    "--count three": 'not "three"',
-    "--loud": "no option --loud",
-    "--no-help": "no option --no-help",
-    "--_=Alice": "no option --_=Alice",
-    "-x": "no option -x",
-  };
+  const long = `-${"a\n".repeat(50)}`;
+  const cut = `"-${"a\\n".repeat(29)}a"... 41 more characters`;
+  const wrong: [string, ...string[]][] = [
+    ["--count takes no names", "--count", "3", "Alice"],
+    ['--count takes 1 to 1000, not ""', "--count"],
+    ['--count takes 1 to 1000, not ""', "--count="],
+    ['--count takes 1 to 1000, not "0"', "--count", "0"],
+    ['--count takes 1 to 1000, not "1001"', "--count", "1001"],
+    ['--count takes 1 to 1000, not "10000"', "--count", "10000"],
+    ['--count takes 1 to 1000, not "2.5"', "--count", "2.5"],
+    ['--count takes 1 to 1000, not "x5"', "--count", "x5"],
+    ['--count takes 1 to 1000, not "\\x1b[2J"', "--count", "\x1b[2J"],
+    ['no such option: "--loud"', "Alice", "--loud"],
+    ['no such option: "--no-help"', "--no-help"],
+    ['no such option: "--_=Alice"', "--_=Alice"],
+    ['no such option: "-x"', "-x"],
+    ['no such option: "-xh"', "-xh"],
+    ['no such option: "-hx"', "-hx"],
+    [`no such option: ${cut}`, long],
+  ];
   const outcomes = await Promise.all(
-    Object.keys(wrong).map((args) =>
-      runProgram("client.ts", ...args.split(" "))
-    ),
+    wrong.map(([_, ...args]) => runProgram("client.ts", ...args)),
   );
-  Object.values(wrong).forEach((problem, index) => {
-    const { code, stdout, stderr } = outcomes[index];
-    assertEquals(stdout, "");
-    const [line, usage] = stderr.split("\n");
-    assert(line.startsWith("client.ts: ") && line.includes(problem), line);
-    assertMatch(usage, /^Usage: client\.ts /);
-    assertEquals(code, 2);
+  wrong.forEach(([problem], index) => {
+    const stderr = `client.ts: ${problem}\n${clientUsage}`;
+    assertEquals(outcomes[index], { code: 2, stdout: "", stderr });
   });
   listener.close();
   await accepting;
   assertEquals(accepted, []);
 });
 
+const noServer = "client.ts: no server on localhost:50008, start one:" +
+  " deno task server, or npx --yes deno@2 task server\n";
+
 test("client.ts says in one line that there is no server, and how to start one", async () => {
   for (const names of [["Alice"], ["Alice", "Bob", "Carol"]]) {
-    const { code, stdout, stderr } = await runProgram("client.ts", ...names);
-    assertEquals(stdout, "");
-    assertEquals(
-      stderr,
-      "no server on localhost:50008, start one: deno task server\n",
-    );
-    assertEquals(code, 1);
+    const outcome = await runProgram("client.ts", ...names);
+    assertEquals(outcome, { code: 1, stdout: "", stderr: noServer });
   }
+});
+
+testWith(
+  "unshare",
+  "client.ts says that there is no server where it would meet itself",
+  async () => {
+    const outcome = await runAlone(
+      "run",
+      ...denoRun().slice(1),
+      "client.ts",
+      "A",
+    );
+    assertEquals(outcome, { code: 1, stdout: "", stderr: noServer });
+  },
+);
+
+test("client.ts says once for all names which permission it lacks", async () => {
+  const flags = denoRun("--allow-net=localhost:50009");
+  const peer = new Peer(Deno.execPath(), ...flags, "client.ts", "A", "B");
+  assertEquals(await peer.end(), {
+    code: 1,
+    stdout: "",
+    stderr: "client.ts: no permission to connect: add" +
+      " --allow-net=localhost:50008\n",
+  });
 });
 
 test("client.ts says in one line each which clients fail; the others finish", async () => {
   await using _server = await startServer();
-  const names = ["Alice", "", "x".repeat(1025), "Bob"];
-  const { code, stdout, stderr } = await runProgram("client.ts", ...names);
-  assertEquals(sortLines(stdout), replyTo("Alice") + replyTo("Bob"));
-  const lines = stderr.trimEnd().split("\n");
-  assertEquals(lines.length, 2);
-  assertMatch(lines[0], /^client\.ts: "": .*\b0 bytes/);
-  assertMatch(lines[1], /^client\.ts: "x+": .*\b1025 bytes/);
-  assertEquals(code, 1);
+  const names = ["Alice", "", "x\n".repeat(513), "Bob"];
+  const outcome = await runProgram("client.ts", ...names);
+  const long = `"${"x\\n".repeat(30)}"... 966 more characters`;
+  assertEquals({ ...outcome, stdout: sortLines(outcome.stdout) }, {
+    code: 1,
+    stdout: replyTo("Alice") + replyTo("Bob"),
+    stderr: `client.ts: "": 0 bytes, not 1-1024
+client.ts: ${long}: 1026 bytes, not 1-1024
+`,
+  });
 });
 
 test("deno task client passes arguments on as they are typed", async () => {
@@ -291,5 +399,46 @@ testWith(
     for (const [pair, text] of Object.entries(printed)) {
       assertEquals(text, expected, pair);
     }
+  },
+);
+
+testWith(
+  "sh",
+  "a peer is ended with the tests, even if they are killed",
+  async () => {
+    const script = `const { startServer } = await import("./tests/helpers.ts");
+    await startServer();
+    console.log("started");
+    await new Promise(() => {});`;
+    const flags = denoRun("-A").slice(1).join(" ");
+    const command = `exec "$0" eval ${flags} "$1"`;
+    await using tests = startShell(command, script);
+    await tests.printed("started");
+    tests.kill("SIGKILL");
+    await tests.end();
+    await until(isPortFree, "the port is free");
+  },
+);
+
+function isPortFree(): boolean {
+  try {
+    listen().close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+testWith(
+  "sh",
+  "a peer that lasts too long is killed, and its children not waited for",
+  async () => {
+    const start = performance.now();
+    const codes = ["sleep 4; true", "sleep 4 & true"].map(async (script) =>
+      (await startShell(script).end(200)).code
+    );
+    assertEquals(await Promise.all(codes), [137, 0]);
+    const elapsed = performance.now() - start;
+    assert(elapsed < 4000, `it took ${elapsed} ms`);
   },
 );
