@@ -8,46 +8,62 @@
 import { server } from "../socket_preview.ts";
 import {
   connect,
+  denoRun,
   exchange,
-  installed,
-  isInstalled,
   listen,
+  missing,
   Peer,
   sleep,
   startProgram,
   startPython,
+  startShell,
+  whyNot,
 } from "./helpers.ts";
 import { applyLoad, residentMemory } from "./measure.ts";
 import type { Load } from "./peers/load.ts";
 
+/** A server to compare. */
 interface Server {
   name: string;
   start: () => Peer;
+  /** How a shell runs it; `$0` is Deno. */
+  command: string;
   rounds: number;
 }
 
-const hasNode = await isInstalled("node", "-e");
-const servers: Server[] = [
-  { name: "server.ts", start: () => startProgram("server.ts"), rounds: 5 },
-];
-if (hasNode) {
-  const start = () => new Peer("node", "tests/peers/node_server.mjs");
-  servers.push({ name: "node:net", start, rounds: 5 });
+const noNode = await whyNot("sh", "node -e ''");
+const servers: Server[] = [{
+  name: "server.ts",
+  start: () => startProgram("server.ts"),
+  command: `"$0" ${denoRun().join(" ")} server.ts`,
+  rounds: 5,
+}];
+if (!noNode) {
+  servers.push({
+    name: "node:net",
+    start: () => new Peer("node", "tests/peers/node_server.mjs"),
+    command: "node tests/peers/node_server.mjs",
+    rounds: 5,
+  });
 }
-if (installed.python3) {
-  const start = () => startPython("original.py", "server");
-  // One round is enough to show how it stalls.
-  servers.push({ name: "Python original", start, rounds: 1 });
+if (!missing.python3) {
+  servers.push({
+    name: "Python original",
+    start: () => startPython("original.py", "server"),
+    command: "python3 tests/peers/original.py server",
+    rounds: 1, // enough to show how it stalls
+  });
 }
 
 console.log(
   `Deno ${Deno.version.deno}, ${navigator.hardwareConcurrency} cores`,
 );
-if (!hasNode) console.log("without node:net: there is no node here");
-if (!installed.python3) console.log("without Python: there is no python3 here");
+if (noNode) console.log(`without node:net: ${noNode}`);
+if (missing.python3) console.log(`without Python: ${missing.python3}`);
 await measureLoad(1, 2000);
 await measureLoad(50, 5000);
 await measureLoad(500, 5000);
+if (!missing.python3) await measureStorm(5000, 1024);
 await measureStart();
 await measureMemory();
 
@@ -86,13 +102,44 @@ function medianRate(loads: Load[]): number {
   return median(loads.map((load) => load.answers / load.elapsed * 1000));
 }
 
+/**
+ * Prints how long proper clients wait, one after the other for 6 seconds, while
+ * others, all at once, connect and stay silent.
+ */
+async function measureStorm(silent: number, descriptors: number) {
+  console.log(`\n${silent} silent clients at ${descriptors} descriptors:`);
+  for (const { name, command } of servers) {
+    const script = `ulimit -n ${descriptors}; exec ${command}`;
+    await using server = startShell(script);
+    await server.printed("listening");
+    await sleep(1000); // half a second after the start, Deno opens two more
+    await using storm = startPython("faults.py", "silent", `${silent}`);
+    await storm.printed("silent");
+    const begin = performance.now();
+    let answers = 0, lost = 0, slowest = 0;
+    while (performance.now() - begin < 6000) {
+      const start = performance.now();
+      const reply = await exchange("hello").catch(() => "");
+      if (reply === "server got: [b'hello']") answers++;
+      else lost++;
+      slowest = Math.max(slowest, performance.now() - start);
+      await sleep(10);
+    }
+    print(name, [
+      `${answers} answers`,
+      `slowest ${slowest.toFixed(0)} ms`,
+      `${lost} lost`,
+    ]);
+  }
+}
+
 /** Prints how long whole processes take, from start to finish. */
 async function measureStart() {
   const programs: [string, () => Peer][] = [
     ["empty script", () => startProgram("tests/peers/empty.ts")],
     ["socket_preview.ts", () => startProgram("socket_preview.ts")],
   ];
-  if (installed.python3) {
+  if (!missing.python3) {
     programs.push(["Python original", () => startPython("original.py")]);
   }
   const times = programs.map(() => [] as number[]);

@@ -24,18 +24,18 @@ export const permitted = await hasAll([
   { name: "run", command: Deno.execPath() },
 ]);
 
-/**
- * Why some tests cannot run here, by what they need: nothing for what is there,
- * else a reason to print.
- */
+/** The Python interpreter itself, where `python3` is a version manager's shim. */
+const python = await run(
+  "python3",
+  "import sys; print(sys.executable, end='')",
+);
+
+/** Why some tests cannot run here, by what they need: "" for what is there. */
 export const missing = {
   sh: await whyNot("sh", "true"),
-  python3: await whyNot("python3", ""),
+  python3: python ? "" : await whyNot("python3", "import sys"),
   unshare: await whyNot("sh", "unshare -rn true"),
 };
-
-/** The Python interpreter itself, where `python3` is a version manager's shim. */
-const python = missing.python3 ? "python3" : await findPython();
 
 async function hasAll(wanted: Deno.PermissionDescriptor[]): Promise<boolean> {
   for (const permission of wanted) {
@@ -45,23 +45,25 @@ async function hasAll(wanted: Deno.PermissionDescriptor[]): Promise<boolean> {
   return true;
 }
 
-async function whyNot(command: string, script: string): Promise<string> {
-  if (!await hasAll([{ name: "run", command }])) {
-    return `${command} is not permitted`;
-  }
+/** Runs a script, and returns what it prints, or nothing if it fails. */
+async function run(command: string, script: string): Promise<string | null> {
   try {
     const args = ["-c", script];
-    const { success } = await new Deno.Command(command, { args }).output();
-    return success ? "" : `no ${script || command} here`;
+    const { success, stdout } = await new Deno.Command(command, { args })
+      .output();
+    return success ? new TextDecoder().decode(stdout) : null;
   } catch {
-    return `no ${command} here`;
+    return null;
   }
 }
 
-async function findPython(): Promise<string> {
-  const args = ["-c", "import sys; print(sys.executable, end='')"];
-  const { stdout } = await new Deno.Command("python3", { args }).output();
-  return new TextDecoder().decode(stdout);
+/** Why a script cannot run here, or nothing if it can. */
+export async function whyNot(command: string, script: string): Promise<string> {
+  if (!await hasAll([{ name: "run", command }])) {
+    return `${command} is not permitted`;
+  }
+  const [program] = command === "sh" ? script.split(" ") : [command];
+  return await run(command, script) === null ? `no ${program} here` : "";
 }
 
 /** Registers a test that must leave no timer and no connection behind. */
@@ -244,7 +246,7 @@ export async function runAlone(...args: string[]): Promise<Outcome> {
 
 /** Starts a Python peer of the tests. */
 export function startPython(file: string, ...args: string[]): Peer {
-  return new Peer(python, `tests/peers/${file}`, ...args);
+  return new Peer(python!, `tests/peers/${file}`, ...args);
 }
 
 /** Runs a Python peer of the tests to its end. */
@@ -265,15 +267,21 @@ export async function connect(): Promise<Deno.TcpConn> {
   return await Deno.connect({ hostname: host, port });
 }
 
-/** Sends a message and returns all that comes until the server closes. */
+/**
+ * Sends a message and returns all that comes until the server closes. Fails
+ * after 8000 milliseconds.
+ */
 export async function exchange(message: Uint8Array | string): Promise<string> {
-  using connection = await connect();
-  const limit = setTimeout(() => connection[Symbol.dispose](), 8000);
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(), 8000);
   try {
+    const { signal } = limit;
+    using connection = await Deno.connect({ hostname: host, port, signal });
+    signal.onabort = () => connection[Symbol.dispose]();
     await writeAll(connection, message);
     return await readAll(connection);
   } finally {
-    clearTimeout(limit);
+    clearTimeout(timer);
   }
 }
 
