@@ -36,9 +36,9 @@ names.push(...afterDashes.map(String));
 
 if (help || h) stop();
 if (count !== undefined && names.length > 0) stop("--count takes no names");
-const valid = /^([1-9]\d{0,2}|1000)$/.test(count ?? "1");
-if (!valid) stop(`--count takes 1 to 1000, not ${quote(count ?? "")}`);
-for (let i = 0; i < Number(count ?? 0); i++) names.push(`client${i}`);
+const valid = count === undefined || /^([1-9]\d{0,2}|1000)$/.test(count);
+if (!valid) stop(`--count takes 1 to 1000, not ${quote(count)}`);
+for (let i = 0; i < Number(count); i++) names.push(`client${i}`);
 if (names.length === 0) names.push(`client:process=${Deno.pid}`);
 
 const problems = new Set<string>(); // the same for all names is said once

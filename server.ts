@@ -28,7 +28,7 @@ let recent: number[] = []; // when failures were printed, in milliseconds
 try {
   const listener = Deno.listen({ hostname: host, port });
   console.log(`server listening on ${host}:${port}`);
-  await server(listener, report);
+  server(listener, report);
 } catch (error) {
   if (error instanceof Deno.errors.AddrInUse) {
     const advice = "stop what listens there, or wait a minute if it has ended";

@@ -180,8 +180,8 @@ export class Peer {
 
   /** Ends the program, unless it has ended by itself. */
   async [Symbol.asyncDispose]() {
-    this.kill("SIGKILL");
-    await this.end();
+    this.kill("SIGTERM"); // which `deno task` passes on to what it runs
+    await this.end(1000);
   }
 }
 
