@@ -5,6 +5,7 @@
  * @module
  */
 
+import "./never_exit.ts"; // before the page
 import { host, port } from "../socket_preview.ts";
 
 /** The folder that holds the programs. */
@@ -296,6 +297,10 @@ export async function writeAll(
 
 /** Returns all that comes until the other side closes. */
 export async function readAll(connection: Deno.Conn): Promise<string> {
+  return await within(readToEnd(connection), "the other side closes");
+}
+
+async function readToEnd(connection: Deno.Conn): Promise<string> {
   const decoder = new TextDecoder();
   const buffer = new Uint8Array(8192);
   let text = "";
@@ -355,6 +360,17 @@ export async function printedBy(fn: () => Promise<unknown>): Promise<string[]> {
     console.log = log;
   }
   return lines;
+}
+
+/** Waits for a promise, but fails after 10,000 milliseconds. */
+export async function within<T>(promise: Promise<T>, what: string): Promise<T> {
+  let timer: ReturnType<typeof setTimeout>;
+  const limit = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`waited until ${what}`)), 10_000);
+  });
+  return await Promise.race([promise, limit]).finally(() =>
+    clearTimeout(timer)
+  );
 }
 
 /** Waits, for at most 10,000 milliseconds, until a condition holds. */

@@ -245,7 +245,7 @@ test("client.ts --count runs numbered clients, 1 to 1000 of them", async () => {
 });
 
 test("client.ts prints each reply as it comes, before a slow one", async () => {
-  const listener = listen();
+  using listener = listen();
   await using clients = startProgram("client.ts", "slow", "quick");
   const connections: Record<string, Deno.Conn> = {};
   for (let number = 0; number < 2; number++) {
@@ -410,9 +410,7 @@ testWith(
     await startServer();
     console.log("started");
     await new Promise(() => {});`;
-    const flags = denoRun("-A").slice(1).join(" ");
-    const command = `exec "$0" eval ${flags} "$1"`;
-    await using tests = startShell(command, script);
+    await using tests = startShell('exec "$0" eval -q "$1"', script);
     await tests.printed("started");
     tests.kill("SIGKILL");
     await tests.end();

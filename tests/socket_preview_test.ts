@@ -6,7 +6,6 @@
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import * as preview from "../socket_preview.ts";
 import {
   connect,
   denoRun,
@@ -29,8 +28,10 @@ import {
   test,
   testWith,
   until,
+  within,
   writeAll,
 } from "./helpers.ts";
+import * as preview from "../socket_preview.ts";
 
 const { client, server } = preview;
 
@@ -42,13 +43,13 @@ async function withServer(
   fn: () => Promise<void>,
   report?: (error: unknown, connection?: Deno.Conn) => void,
 ) {
-  const listener = listen();
+  using listener = listen();
   const serving = server(listener, report);
   try {
     await fn();
   } finally {
     listener.close();
-    await serving;
+    await within(serving, "server() returns");
   }
 }
 
@@ -131,7 +132,7 @@ test("server() and client() send everything, even a few bytes at a time", async 
     const write = connection.write.bind(connection);
     connection.write = (bytes) => write(bytes.subarray(0, 3));
   };
-  const real = listen();
+  using real = listen();
   const sent: string[] = [];
   const accepting = (async () => {
     using connection = await real.accept();
@@ -148,7 +149,7 @@ test("server() and client() send everything, even a few bytes at a time", async 
   const serving = server(real);
   assertEquals(await exchange("0123456789"), "server got: [b'0123456789']");
   real.close();
-  await serving;
+  await within(serving, "server() returns");
 });
 
 test("socket_preview.ts is one page without imports, in the original's order", async () => {
@@ -243,13 +244,13 @@ test("server() answers others while a client says nothing", async () => {
 });
 
 test("server() sends answers that are under way when its listener closes", async () => {
-  const listener = listen();
+  using listener = listen();
   const serving = server(listener);
   using slow = await connect();
   // Who connected later is answered, so this one has been accepted.
   assertEquals(await exchange("hello"), "server got: [b'hello']");
   listener.close();
-  await serving;
+  await within(serving, "server() returns");
   await writeAll(slow, "late");
   assertEquals(await readAll(slow), "server got: [b'late']");
 });
@@ -258,7 +259,7 @@ testWith(
   "python3",
   "server() goes on at once after 300 clients that reset before accept",
   async () => {
-    const listener = listen();
+    using listener = listen();
     await runPython("faults.py", "reset", "300");
     const failures: unknown[] = [];
     const serving = server(listener, (error) => failures.push(error));
@@ -269,7 +270,7 @@ testWith(
     assert(elapsed < 5000, `the next client waited for ${elapsed} ms`);
     assertEquals(failures.length, 300);
     listener.close();
-    await serving;
+    await within(serving, "server() returns");
   },
 );
 
@@ -303,7 +304,7 @@ testWith(
  * still between them, and then fail to accept with `failure`.
  */
 async function acceptThenFail(times: number[], failure: Error) {
-  const listener = listen();
+  using listener = listen();
   const accept = listener.accept.bind(listener);
   const { now } = performance;
   const pending = [...times];
@@ -332,7 +333,7 @@ async function acceptThenFail(times: number[], failure: Error) {
       replies.push(await readAll(client).catch(() => ""));
     }
     listener.close();
-    await serving;
+    await within(serving, "server() returns");
     const isLetGo = replies.map((reply) => reply !== "server got: [b'late']");
     return { isLetGo, failures };
   } finally {
@@ -364,21 +365,29 @@ for (const kind of ["NotConnected", "ConnectionAborted"] as const) {
   });
 }
 
-test("server() pauses while accept fails and there is nobody to let go", async () => {
-  const listener = listen();
+test("server() pauses for 25 ms whenever accept fails, then goes on", async () => {
+  using listener = listen();
   const accept = listener.accept.bind(listener);
-  let failing = 10;
+  const { promise: isOver, resolve } = Promise.withResolvers<void>();
+  let failures = 0;
   listener.accept = () => {
-    if (failing-- > 0) throw new Error("Too many open files");
+    if (failures++ < 3) throw new Error("Too many open files");
+    resolve();
     return accept();
   };
-  const start = performance.now();
+  const pauses: number[] = [];
+  const { setTimeout } = globalThis;
+  globalThis.setTimeout = ((fn: () => void, milliseconds: number) => {
+    pauses.push(milliseconds);
+    return setTimeout(fn, milliseconds);
+  }) as typeof setTimeout;
   const serving = server(listener);
+  await isOver;
+  globalThis.setTimeout = setTimeout;
+  assertEquals(pauses, [25, 25, 25]);
   assertEquals(await exchange("hello"), "server got: [b'hello']");
-  const elapsed = performance.now() - start;
-  assert(elapsed >= 10 * 25, `10 pauses took ${elapsed} ms`);
   listener.close();
-  await serving;
+  await within(serving, "server() returns");
 });
 
 test("server() rejects if report() throws for an accept", async () => {
@@ -398,7 +407,7 @@ test("server() leaves what report() throws for an answer to nobody else", async 
     event.preventDefault();
     caught.push(event.reason);
   };
-  const listener = listen();
+  using listener = listen();
   changeFirst(listener, (connection) => {
     connection.read = () => Promise.reject(new Error("cannot be read"));
   });
@@ -415,7 +424,7 @@ test("server() leaves what report() throws for an answer to nobody else", async 
   } finally {
     globalThis.removeEventListener("unhandledrejection", catchIt);
     listener.close();
-    await serving;
+    await within(serving, "server() returns");
   }
 });
 
@@ -435,12 +444,12 @@ function changeFirst(
 
 test("server() returns when its listener is closed, and the port is free at once", async () => {
   for (let round = 0; round < 20; round++) {
-    const listener = listen();
+    using listener = listen();
     const serving = server(listener);
     if (round % 2) assertEquals(await exchange("a"), "server got: [b'a']");
     using _silent = await connect();
     listener.close();
-    await serving;
+    await within(serving, "server() returns");
     listen().close();
   }
 });

@@ -6,7 +6,6 @@
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { server } from "../socket_preview.ts";
 import {
   connect,
   exchange,
@@ -22,12 +21,14 @@ import {
   startServer,
   startStarvedServer,
   test,
+  within,
   writeAll,
 } from "./helpers.ts";
+import { server } from "../socket_preview.ts";
 import { blockAfter, readme, startCommands, startShortest } from "./readme.ts";
 
 test("in 10 seconds, client.ts gives up, server() does not, and meanwhile:", async (context) => {
-  const listener = listen();
+  using listener = listen();
   const start = performance.now();
   await using several = startProgram("client.ts", "one", "answered", "two");
   await using single = startProgram("client.ts", "single");
@@ -48,7 +49,7 @@ test("in 10 seconds, client.ts gives up, server() does not, and meanwhile:", asy
   using typist = await connect();
   assertEquals(await exchange("hello"), "server got: [b'hello']");
   listener.close(); // so that others can listen on the port
-  await serving;
+  await within(serving, "server() returns");
 
   const need = missing.sh || missing.python3;
   for (const [name, fn] of Object.entries(meanwhile)) {
