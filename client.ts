@@ -63,7 +63,7 @@ if (names.length > 0) problems.add(late); // names keeps who was not answered
 for (const problem of problems) console.error(`client.ts: ${problem}`);
 Deno.exit(problems.size > 0 ? 1 : 0);
 
-/** Ends the program with its usage, and with what is wrong with its arguments. */
+/** Ends the program with its usage, and with what is wrong with the arguments. */
 function stop(problem?: string): never {
   if (!problem) console.log(usage);
   else console.error(`client.ts: ${problem}\n${usage}`);

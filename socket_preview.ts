@@ -79,7 +79,7 @@ export async function server(
  * @throws {Deno.errors.ConnectionReset} If the server resets the connection, or
  * `BrokenPipe` if it had closed before.
  * @throws {Deno.errors.UnexpectedEof} If the server closes without a reply.
- * @throws {Deno.errors.NotCapable} If Deno may not connect to `localhost:50008`.
+ * @throws {Deno.errors.NotCapable} Without permission for `localhost:50008`.
  */
 export async function client(name: string): Promise<void> {
   const message = new TextEncoder().encode(name); // name.encode()
@@ -127,7 +127,7 @@ async function send(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
 
 /** Writes bytes as Python's `%s` does: `b'…'` in plain, printable ASCII. */
 function bytesLiteral(bytes: Uint8Array): string {
-  // Double quotes only for what has single ones (0x27) and no double ones (0x22).
+  // Double quotes only if there is a single one, 0x27, and no double one, 0x22.
   const quote = bytes.includes(0x27) && !bytes.includes(0x22) ? '"' : "'";
   const hex = (c: string) => c.charCodeAt(0).toString(16).padStart(2, "0");
   const escaped = String.fromCharCode(...bytes) // a character for each byte
