@@ -157,7 +157,7 @@ export class Peer {
 
   /**
    * Waits for the program's end, and kills it after some milliseconds. Its own
-   * children may outlive it and hold its output open: waits for them a second.
+   * children may outlive it and hold its output open: they get half a second.
    */
   end(limit = 20_000): Promise<Outcome> {
     return this.#outcome ??= this.#end(limit);
@@ -172,7 +172,7 @@ export class Peer {
     await guardian.close().catch(() => {});
     const closing = setTimeout(
       () => this.#readers.forEach((reader) => reader.cancel()),
-      1000,
+      500,
     );
     await Promise.all(this.#output);
     clearTimeout(closing);
