@@ -52,12 +52,17 @@ async function resolveHost(): Promise<string> {
 
 /** The memory of a process, in KiB. */
 export async function residentMemory(pid: number): Promise<number> {
-  const { stdout } = await new Peer("ps", "-o", "rss=", "-p", `${pid}`).end();
-  return Number(stdout);
+  return Number(await printedBy("ps", "-o", "rss=", "-p", `${pid}`));
 }
 
 /** How many file descriptors a process has open. Linux only. */
 export async function openDescriptors(pid: number): Promise<number> {
-  const { stdout } = await new Peer("ls", `/proc/${pid}/fd`).end();
-  return stdout.trimEnd().split("\n").length;
+  return (await printedBy("ls", `/proc/${pid}/fd`)).trimEnd().split("\n")
+    .length;
+}
+
+async function printedBy(command: string, ...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await new Peer(command, ...args).end();
+  if (code !== 0) throw new Error(stderr);
+  return stdout;
 }
