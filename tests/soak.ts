@@ -21,8 +21,7 @@ import { applyLoad, openDescriptors, residentMemory } from "./measure.ts";
 const total = Number(Deno.args[0] ?? 200_000);
 const lap = 10_000; // exchanges
 if (!(total >= 2 * lap) || total % (2 * lap) !== 0) {
-  console.error(`soak.ts takes a multiple of ${2 * lap}, not ${Deno.args[0]}`);
-  Deno.exit(2);
+  throw new RangeError(`${total} exchanges, not a multiple of ${2 * lap}`);
 }
 
 await using peer = await startServer(
