@@ -88,11 +88,12 @@ export function testWith(
 
 /**
  * Becomes a program that is ended with the tests, even if they are killed: that
- * ends its input, on which they send a line once it has ended by itself.
+ * ends its input, on which they send a line once it has ended by itself. A
+ * program that a test has stopped must go on, or it would not end.
  */
 const guard = `
   exec 3<&0
-  (read -r _ <&3 || kill $$) >/dev/null 2>&1 &
+  (read -r _ <&3 || { kill $$; kill -CONT $$; }) >/dev/null 2>&1 &
   exec "$@" 3<&- </dev/null`;
 
 /** A program that runs beside a test. */

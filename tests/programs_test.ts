@@ -407,7 +407,8 @@ testWith(
   "a peer is ended with the tests, even if they are killed",
   async () => {
     const script = `const { startServer } = await import("./tests/helpers.ts");
-    await startServer();
+    const server = await startServer();
+    server.kill("SIGSTOP"); // as some tests do
     console.log("started");
     await new Promise(() => {});`;
     await using tests = startShell('exec "$0" eval -q "$1"', script);
