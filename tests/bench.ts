@@ -13,6 +13,7 @@ import {
   listen,
   missing,
   Peer,
+  python,
   sleep,
   startProgram,
   startPython,
@@ -25,32 +26,27 @@ import type { Load } from "./peers/load.ts";
 /** A server to compare. */
 interface Server {
   name: string;
-  start: () => Peer;
-  /** How a shell runs it; `$0` is Deno. */
-  command: string;
+  command: string[];
   rounds: number;
 }
 
 const noNode = await whyNot("sh", "node -e ''");
 const servers: Server[] = [{
   name: "server.ts",
-  start: () => startProgram("server.ts"),
-  command: `"$0" ${denoRun().join(" ")} server.ts`,
+  command: [Deno.execPath(), ...denoRun(), "server.ts"],
   rounds: 5,
 }];
 if (!noNode) {
   servers.push({
     name: "node:net",
-    start: () => new Peer("node", "tests/peers/node_server.mjs"),
-    command: "node tests/peers/node_server.mjs",
+    command: ["node", "tests/peers/node_server.mjs"],
     rounds: 5,
   });
 }
-if (!missing.python3) {
+if (python) {
   servers.push({
     name: "Python original",
-    start: () => startPython("original.py", "server"),
-    command: "python3 tests/peers/original.py server",
+    command: [python, "tests/peers/original.py", "server"],
     rounds: 1, // enough to show how it stalls
   });
 }
@@ -74,9 +70,9 @@ await measureMemory();
 async function measureLoad(clients: number, exchanges: number) {
   const loads = new Map(servers.map(({ name }) => [name, [] as Load[]]));
   for (let round = 0; round < 5; round++) {
-    for (const { name, start, rounds } of servers) {
+    for (const { name, command, rounds } of servers) {
       if (round >= rounds) continue;
-      await using peer = start();
+      await using peer = startShell('exec "$@"', ...command);
       await peer.printed("listening");
       await applyLoad(1, 500); // to warm it up
       loads.get(name)!.push(await applyLoad(clients, exchanges));
@@ -109,8 +105,8 @@ function medianRate(loads: Load[]): number {
 async function measureStorm(silent: number, descriptors: number) {
   console.log(`\n${silent} silent clients at ${descriptors} descriptors:`);
   for (const { name, command } of servers) {
-    const script = `ulimit -n ${descriptors}; exec ${command}`;
-    await using server = startShell(script);
+    const script = `ulimit -n ${descriptors}; exec "$@"`;
+    await using server = startShell(script, ...command);
     await server.printed("listening");
     await sleep(1000); // half a second after the start, Deno opens two more
     await using storm = startPython("faults.py", "silent", `${silent}`);

@@ -26,7 +26,7 @@ export const permitted = await hasAll([
 ]);
 
 /** The Python interpreter itself, where `python3` is a version manager's shim. */
-const python = await run(
+export const python = await run(
   "python3",
   "import sys; print(sys.executable, end='')",
 );
