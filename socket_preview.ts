@@ -30,8 +30,8 @@ export const host = "localhost";
  * under way are still sent.
  * @param report Called with the error of every accept that fails, and with the
  * error and the connection of every answer that fails; `TimedOut` is one let
- * go. By default, failures are ignored. It must not throw: for an accept,
- * `server` rejects with that error; for an answer, no one can catch it.
+ * go. By default, failures are ignored. It must not throw: for an answer, nobody
+ * can catch that; otherwise, `server` rejects with it.
  * @returns A promise that resolves once the listener is closed and its port
  * free, or rejects with what `report` throws.
  */
@@ -45,6 +45,7 @@ export async function server(
       const connection = await listener.accept(); // conn, addr = sock.accept()
       open.set(connection, performance.now());
       answer(connection) // not awaited, so that a slow client holds nobody up
+        // A reset ends this one answer. Who is let go, below, is reported there.
         .catch((error) => open.has(connection) && report(error, connection))
         .finally(() => open.delete(connection) && connection.close());
     } catch (error) {
