@@ -13,6 +13,7 @@ import {
   readProject,
   root,
   runShell,
+  sleep,
   sortLines,
   startServer,
   test,
@@ -24,7 +25,8 @@ import { blockAfter, readme, startCommands, startShortest } from "./readme.ts";
 test("the README has at most 200 lines, in the order of what people need", () => {
   const lines = readme.trimEnd().split("\n");
   assert(lines.length <= 200, `${lines.length} lines`);
-  assertEquals(lines.filter((line) => line.startsWith("#")), [
+  const prose = readme.replaceAll(/^```.*?^```$/gms, "");
+  assertEquals(prose.match(/^#.*/gm), [
     "# Socket preview, in Deno",
     "## Run it",
     "## The shortest port",
@@ -44,6 +46,20 @@ test("the README names files and tasks that there are", async () => {
   const named = [...readme.matchAll(/deno(?:@2)? task (?:-q )?(\w+)/g)];
   assert(named.length > 0);
   for (const [, name] of named) assert(name in tasks, name);
+});
+
+test("the README quotes code that the page has", async () => {
+  const page = await readProject("socket_preview.ts");
+  const rows = readme.matchAll(/^\|[^|]+\|([^|]+)\|[^|]+\|$/gm);
+  const answers = readme.matchAll(/(?:answer:|[Hh]ence)(.*?)\.\s/gs);
+  const columns = [...rows, ...answers].map(([, column]) => column).join();
+  const quoted = [...columns.matchAll(/`([^`]+)`/g)].map(([, code]) => code);
+  assert(quoted.length > 20, `only ${quoted}`);
+  for (const code of quoted.filter((code) => code !== "socket_preview.ts")) {
+    const [start, end = ""] = code.split("…");
+    const place = page.indexOf(start);
+    assert(place >= 0 && page.indexOf(end, place) >= 0, code);
+  }
 });
 
 testWith("sh", "the first command prints the five lines", async () => {
@@ -86,17 +102,40 @@ testWith(
   },
 );
 
-/** What is typed, and what it prints. */
-const console = permittedBlock().split(/^\$ /m).slice(1).map((part) => {
-  const [, command, output] = /^(.*)\n([^]*)$/.exec(part)!;
-  return { command, output };
+testWith("python3", "the README shows four more faults", async () => {
+  const page = await readProject("socket_preview.ts");
+  const faults = blockAfter("**The rest.**").split(/^# /m).slice(1);
+  const commands = faults.map((fault) => {
+    const [, line, command] = /^(\w+).*\n(.*)\n$/.exec(fault)!;
+    assert(page.includes(line), `the page has no ${line}`);
+    return command;
+  });
+  const [noByte, ownPort, noReply, part] = commands;
+  assertEquals(commands.length, 4);
+
+  const [itself, taken, empty] = await Promise.all(
+    [ownPort, part, noReply].map(printedBy),
+  );
+  assertEquals(itself, "b'hello'\n");
+  assert(Number(taken) > 0 && Number(taken) < 1_000_000, taken);
+  assertEquals(empty, "client got: [b'']\n");
+  await using _server = await startServer();
+  await using client = startCommands(`exec ${noByte}`);
+  const ended = client.end().then(() => "ended");
+  assertEquals(await Promise.race([ended, sleep(500)]), undefined);
 });
 
-function permittedBlock(): string {
-  return readme && blockAfter("## Two programs");
+async function printedBy(commands: string): Promise<string> {
+  const { code, stdout, stderr } = await startCommands(commands).end();
+  assertEquals([code, stderr], [0, ""]);
+  return stdout;
 }
 
-for (const { command, output } of console) {
+/** What is typed, and what it prints: nothing if the README may not be read. */
+const typed = (readme && blockAfter("## Two programs")).split(/^\$ /m).slice(1);
+
+for (const part of typed) {
+  const [, command, output] = /^(.*)\n([^]*)$/.exec(part)!;
   const needed = /\bnc\b/.test(command)
     ? await whyNot("sh", "nc -h 2>&1")
     : command.startsWith("python3")
