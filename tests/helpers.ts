@@ -148,7 +148,11 @@ export class Peer {
   /** Waits until the program has printed a text, on standard output or error. */
   async printed(text: string) {
     const isPrinted = () => (this.stdout + this.stderr).includes(text);
-    await until(isPrinted, `${text} is printed`);
+    await until(() => isPrinted() || this.#hasEnded, `${text} is printed`);
+    if (isPrinted()) return;
+    const { stdout, stderr } = await this.end(); // the last may come only now
+    if (isPrinted()) return;
+    throw new Error(`it ended without "${text}", but: ${stdout}${stderr}`);
   }
 
   /** Sends a signal, if the program still runs. */
@@ -315,7 +319,8 @@ async function readToEnd(connection: Deno.Conn): Promise<string> {
 /** Reads once, and returns what came. */
 export async function readOnce(connection: Deno.Conn): Promise<string> {
   const buffer = new Uint8Array(8192);
-  const count = await connection.read(buffer) ?? 0;
+  const reading = connection.read(buffer);
+  const count = await within(reading, "something comes") ?? 0;
   return new TextDecoder().decode(buffer.subarray(0, count));
 }
 

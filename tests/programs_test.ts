@@ -29,6 +29,7 @@ import {
   test,
   testWith,
   until,
+  within,
 } from "./helpers.ts";
 
 for (const file of ["socket_preview.ts", "server.ts", "client.ts"]) {
@@ -249,7 +250,7 @@ test("client.ts prints each reply as it comes, before a slow one", async () => {
   await using clients = startProgram("client.ts", "slow", "quick");
   const connections: Record<string, Deno.Conn> = {};
   for (let number = 0; number < 2; number++) {
-    const connection = await listener.accept();
+    const connection = await within(listener.accept(), "a client connects");
     connections[await readOnce(connection)] = connection;
   }
   await connections.quick.write(encode("first"));

@@ -40,7 +40,7 @@ test("in 10 seconds, client.ts gives up, server() does not, and meanwhile:", asy
   });
   const accepted: Deno.Conn[] = [];
   while (accepted.length < 4) {
-    const connection = await listener.accept();
+    const connection = await within(listener.accept(), "a client connects");
     accepted.push(connection);
     const name = await readOnce(connection);
     if (name === "answered") await writeAll(connection, "yes");
