@@ -115,7 +115,7 @@ test("server.ts says in one line which permission it lacks", async () => {
 });
 
 testWith("sh", "server.ts says in one line that it cannot print", async () => {
-  const command = `"$0" ${denoRun().join(" ")} server.ts`;
+  const command = `exec "$0" ${denoRun().join(" ")} server.ts`;
   const { code, stderr } = await runShell(`${command} >/dev/full`);
   assertMatch(stderr, /^server\.ts: No space left on device.*\n$/);
   assertEquals(code, 1);

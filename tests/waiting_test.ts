@@ -149,7 +149,7 @@ async function startListening(change?: (source: string) => string) {
 
 /** Runs the command with which the README shows a fault. */
 async function runCommand(fault: string) {
-  return await startCommands(blockAfter(fault)).end();
+  return await startCommands(`exec ${blockAfter(fault)}`).end();
 }
 
 /** Has twenty clients connect at once, and returns how long that takes, in ms. */
