@@ -1,7 +1,8 @@
 #!/usr/bin/env -S deno run --allow-net=localhost:50008
 /**
- * The client of `socket_preview.ts` as a program of its own: it talks to a
- * server in another program, in whatever language that is.
+ * The client of `socket_preview.ts` as a program of its own. It talks to a
+ * server in another program, in whatever language that is. As this is a
+ * stranger, it waits for ten seconds at most, and says what goes wrong.
  *
  *     deno run --allow-net=localhost:50008 client.ts Alice Bob
  *
@@ -11,61 +12,101 @@
  */
 
 import { parseArgs } from "@std/cli/parse-args";
-import { client, host, port } from "./socket_preview.ts";
+import { bytesLiteral, host, port, receive, send } from "./socket_preview.ts";
 
 const usage = `Usage: client.ts [-h | --help] [--count N] [NAME ...]
 Sends each NAME to ${host}:${port}, all at the same time, and prints the replies.
 With --count, sends client0 to clientN-1 instead, for N from 1 to 1000.`;
-// No line breaks, no control characters, and not too long.
-const quote = (text: string) => Deno.inspect(text, { strAbbreviateSize: 60 });
 
-// A dash and white space begin a name, which parseArgs would take apart.
-const args = Deno.args.filter((argument) => !/^-\s/.test(argument));
-const names = Deno.args.filter((argument) => /^-\s/.test(argument));
-const { count, help, h, _: afterDashes } = parseArgs(args, {
-  boolean: ["help", "h"],
+const flags = { alias: { h: "help" as const }, boolean: ["help" as const] };
+parseArgs(Deno.args, {
+  ...flags,
   string: ["count"],
-  // Names come here too. So they stay text: 007 is not 7.
-  unknown: (argument) => {
-    if (/^-./.test(argument)) stop(`no such option: ${quote(argument)}`);
-    names.push(argument);
-    return false;
+  unknown: (argument, option) => {
+    if (option !== undefined) stop(`no such option: ${quote(argument)}`);
   },
 });
-names.push(...afterDashes.map(String));
+// Only now with `_` as text, so that the name 007 does not become 7: given `--_`,
+// parseArgs would end with a TypeError.
+const { count, help, _: given } = parseArgs(Deno.args, {
+  ...flags,
+  string: ["count", "_"],
+});
+const names = given.map(String);
 
-if (help || h) stop();
-if (count !== undefined && names.length > 0) stop("--count takes no names");
-const valid = count === undefined || /^([1-9]\d{0,2}|1000)$/.test(count);
-if (!valid) stop(`--count takes 1 to 1000, not ${quote(count)}`);
-for (let i = 0; i < Number(count); i++) names.push(`client${i}`);
+if (help) {
+  console.log(usage);
+  Deno.exit();
+}
+if (count !== undefined) {
+  if (names.length > 0) stop("--count takes no names");
+  const isValid = /^([1-9]\d{0,2}|1000)$/.test(count);
+  if (!isValid) stop(`--count takes 1 to 1000, not ${quote(count)}`);
+  for (let i = 0; i < Number(count); i++) names.push(`client${i}`);
+}
 if (names.length === 0) names.push(`client:process=${Deno.pid}`);
 
-const problems = new Set<string>(); // the same for all names is said once
-const known: Record<string, string> = {
-  ConnectionRefused: `no server on ${host}:${port}, start one: ` +
-    "deno task server, or npx --yes deno@2 task server",
-  NotCapable: `no permission to connect: add --allow-net=${host}:${port}`,
-};
-const runs = names.map((name) =>
-  client(name)
-    .catch((error) =>
-      problems.add(known[error.name] ?? `${quote(name)}: ${error.message}`)
-    )
-    .finally(() => names.splice(names.indexOf(name), 1))
-);
-// Not setTimeout, whose first call in a process takes Deno some milliseconds.
-const limit = new Promise((end) => AbortSignal.timeout(10_000).onabort = end);
-await Promise.race([Promise.all(runs), limit]);
-const late = `names without an answer after 10 s: ${names.length}, ` +
-  `first ${quote(names[0])}; is the server stuck?`;
-if (names.length > 0) problems.add(late); // names keeps who was not answered
-for (const problem of problems) console.error(`client.ts: ${problem}`);
+const limit = AbortSignal.timeout(10_000); // milliseconds
+const late = new Promise<never>((_, reject) => {
+  limit.onabort = () => reject(limit.reason); // a TimeoutError
+});
+const runs = names.map(async (name) => ({ name, problem: await run(name) }));
+const problems = Map.groupBy(await Promise.all(runs), ({ problem }) => problem);
+problems.delete(""); // the names for which there was none
+for (const [problem, struck] of problems) {
+  const share = `${struck.length} of ${names.length} names`;
+  const whose = ` (${share}, first ${quote(struck[0].name)})`;
+  console.error(`client.ts: ${problem}${names.length > 1 ? whose : ""}`);
+}
 Deno.exit(problems.size > 0 ? 1 : 0);
 
-/** Ends the program with its usage, and with what is wrong with the arguments. */
-function stop(problem?: string): never {
-  if (!problem) console.log(usage);
-  else console.error(`client.ts: ${problem}\n${usage}`);
-  Deno.exit(problem ? 2 : 0);
+/** Sends a name, prints the reply, and returns what went wrong, or "". */
+async function run(name: string): Promise<string> {
+  try {
+    const reply = await Promise.race([exchange(name), late]);
+    console.log(`client got: [${bytesLiteral(reply)}]`);
+    if (reply.length > 0) return "";
+    return `no reply from ${host}:${port}, it closed the connection`;
+  } catch (error) {
+    return explain(error as Error);
+  }
+}
+
+/** Connects, sends a name, and returns up to 1024 bytes of the reply. */
+async function exchange(name: string): Promise<Uint8Array> {
+  const size = new TextEncoder().encode(name).length;
+  // No byte would leave both sides waiting; the server reads 1024 at most.
+  if (size === 0 || size > 1024) {
+    throw new RangeError(`${size} bytes, not 1-1024`);
+  }
+  using connection = await Deno.connect({ hostname: host, port });
+  const own = connection.localAddr, peer = connection.remoteAddr;
+  // Where nobody listens, Linux may connect a socket to itself.
+  const isSelf = own.port === peer.port && own.hostname === peer.hostname;
+  if (isSelf) throw new Deno.errors.ConnectionRefused("connected to itself");
+  await send(connection, name);
+  return await receive(connection);
+}
+
+/** Says in a line what went wrong, and what to do about it. */
+function explain({ name, message }: Error): string {
+  const known: Record<string, string> = {
+    ConnectionRefused: `no server on ${host}:${port}, start one: ` +
+      "deno task server, or npx --yes deno@2 task server",
+    NotCapable: `no permission to connect: add --allow-net=${host}:${port}`,
+    RangeError: `a name of ${message}`,
+    TimeoutError: `no answer from ${host}:${port} in 10 s, is it stuck?`,
+  };
+  return known[name] ?? `${host}:${port}: ${message}`;
+}
+
+/** Writes a text in quotes: no line breaks, no control characters, not too long. */
+function quote(text: string): string {
+  return Deno.inspect(text, { strAbbreviateSize: 60 });
+}
+
+/** Ends the program with what is wrong with its arguments. */
+function stop(problem: string): never {
+  console.error(`client.ts: ${problem}\n${usage}`);
+  Deno.exit(2);
 }

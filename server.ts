@@ -1,63 +1,109 @@
 #!/usr/bin/env -S deno run --allow-net=localhost:50008
 /**
- * The server of `socket_preview.ts` as a program of its own: it answers clients
- * in other programs, in whatever language they are, until Ctrl-C.
+ * The server of `socket_preview.ts` as a program of its own. It answers clients
+ * in other programs, in whatever language they are, until Ctrl-C. As these are
+ * strangers, it goes on whatever they do.
  *
  *     deno run --allow-net=localhost:50008 server.ts
  *
  * @module
  */
 
-import { host, port, server } from "./socket_preview.ts";
+import { answer, host, port } from "./socket_preview.ts";
 
 const usage = `Usage: server.ts [-h | --help]
 Answers everyone who connects to ${host}:${port}, until Ctrl-C.`;
 
-const extra = Deno.args.find((argument) => !/^(-h|--help)$/.test(argument));
-if (extra !== undefined) {
-  // No line breaks, no control characters, and not too long.
-  const quoted = Deno.inspect(extra, { strAbbreviateSize: 60 });
-  stop(`no such argument: ${quoted}\n${usage}`, 2);
-}
 if (Deno.args.length > 0) {
-  console.log(usage);
-  Deno.exit();
+  const isHelp = ["-h", "--help"].includes(Deno.args.join(" "));
+  if (isHelp) console.log(usage);
+  else console.error(usage);
+  Deno.exit(isHelp ? 0 : 2);
 }
 
-let recent: number[] = []; // when failures were printed, in milliseconds
-try {
-  const listener = Deno.listen({ hostname: host, port });
-  console.log(`server listening on ${host}:${port}`);
-  server(listener, report);
-} catch (error) {
-  if (error instanceof Deno.errors.AddrInUse) {
-    const advice = "stop what listens there, or wait a minute if it has ended";
-    stop(`port ${port} is taken: ${advice}`);
-  }
-  if (error instanceof Deno.errors.NotCapable) {
-    stop(`no permission to listen: add --allow-net=${host}:${port}`);
-  }
-  stop((error as Error).message);
-}
+const open = new Set<Deno.Conn>(); // the connections, the oldest first
+let graceStart = 0; // when accept began to fail, in milliseconds
+let lastFailure = -Infinity; // when it failed last, in milliseconds
+let printed = 0; // how many failures, in the last ten seconds
 
-/** Prints a failure, but no more than ten in any ten seconds. Never throws. */
-function report(error: unknown, connection?: Deno.Conn): void {
-  const now = performance.now();
-  recent = recent.filter((time) => now - time < 10_000);
-  if (recent.length === 10) return;
-  recent.push(now);
-  const peer = connection?.remoteAddr as Deno.NetAddr | undefined;
-  const place = peer ? `${peer.hostname} port ${peer.port}` : "accept";
-  const more = recent.length === 10 ? " (10 in 10 s: no more for now)" : "";
+const listener = listen();
+while (true) {
   try {
-    console.error(`server.ts: ${place}: ${(error as Error).message}${more}`);
+    const connection = await listener.accept();
+    open.add(connection);
+    answer(connection) // not awaited: while one is slow, the others are served
+      .catch((error) => report(addressOf(connection.remoteAddr), error))
+      .finally(() => close(connection));
+  } catch (error) {
+    report("accept", error);
+    // This client reset its connection before it was accepted. On to the next.
+    if (error instanceof Deno.errors.NotConnected) continue;
+    if (error instanceof Deno.errors.ConnectionAborted) continue;
+    await makeRoom();
+  }
+}
+
+/** Listens, and says where, or ends the program with what prevents it. */
+function listen(): Deno.Listener {
+  try {
+    const listener = Deno.listen({ hostname: host, port });
+    // The address as well: where localhost is [::1], no IPv4 client gets in.
+    const address = addressOf(listener.addr);
+    console.log(`server listening on ${host}:${port} (${address})`);
+    return listener;
+  } catch (error) {
+    const { name, message } = error as Error;
+    const known: Record<string, string> = {
+      AddrInUse: `port ${port} is taken: stop what listens there, ` +
+        "or wait a minute if it has ended",
+      NotCapable: `no permission to listen: add --allow-net=${host}:${port}`,
+    };
+    const problem = known[name] ?? `no start on ${host}:${port}: ${message}`;
+    console.error(`server.ts: ${problem}`);
+    Deno.exit(1);
+  }
+}
+
+/**
+ * Waits for file descriptors after an accept that failed: 25 milliseconds, in
+ * which whoever has sent something is answered. For a second that is all. Then
+ * the 128 connections that came first, and still say nothing, are let go.
+ */
+async function makeRoom(): Promise<void> {
+  const now = performance.now();
+  if (now - lastFailure > 1000) graceStart = now;
+  lastFailure = now;
+  await new Promise((resolve) => setTimeout(resolve, 25));
+  if (performance.now() - graceStart < 1000) return;
+  open.values().take(128).forEach(close);
+  // Deno frees the descriptors only when the event loop has turned.
+  await new Promise((resolve) => setTimeout(resolve, 0));
+}
+
+/** Closes a connection, once: it may be answered when it has been let go. */
+function close(connection: Deno.Conn): void {
+  if (open.delete(connection)) connection.close();
+}
+
+/** Prints a failure in a line, but no more than ten in any ten seconds. */
+function report(place: string, error: unknown): void {
+  if (printed === 10) return;
+  printed++;
+  setTimeout(() => printed--, 10_000);
+  const more = printed === 10 ? " (10 in 10 s: no more for now)" : "";
+  const isLetGo = error instanceof Deno.errors.Interrupted; // while it was read
+  const problem = isLetGo ? "let go to make room" : (error as Error).message;
+  try {
+    console.error(`server.ts: ${place}: ${problem}${more}`);
   } catch {
     // Standard error cannot be written, which is no reason to stop serving.
   }
 }
 
-/** Ends the program with what is wrong, in one line. */
-function stop(problem: string, code = 1): never {
-  console.error(`server.ts: ${problem}`);
-  Deno.exit(code);
+/** Writes an address as `127.0.0.1:50008` or `[::1]:50008`. */
+function addressOf(address: Deno.Addr): string {
+  const { hostname, port } = address as Deno.NetAddr;
+  return hostname.includes(":")
+    ? `[${hostname}]:${port}`
+    : `${hostname}:${port}`;
 }

@@ -1,166 +1,283 @@
 /**
- * The promises of the README: that its commands print what it says. What kills
- * the shortest port is in `waiting_test.ts`.
+ * The promises of the README: that it shows the code itself, and that its
+ * commands, and its table of faults, do what it says.
  *
  * @module
  */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
+  connect,
+  denoRun,
+  exchange,
   fiveLines,
-  missing,
-  Peer,
+  listen,
+  permitted,
+  Program,
   readProject,
   root,
-  runShell,
   sleep,
   sortLines,
   startServer,
+  startShell,
   test,
-  testWith,
-  whyNot,
+  until,
 } from "./helpers.ts";
-import { blockAfter, readme, startCommands, startShortest } from "./readme.ts";
 
-test("the README has at most 200 lines, in the order of what people need", () => {
-  const lines = readme.trimEnd().split("\n");
-  assert(lines.length <= 200, `${lines.length} lines`);
-  const prose = readme.replaceAll(/^```.*?^```$/gms, "");
-  assertEquals(prose.match(/^#.*/gm), [
-    "# Socket preview, in Deno",
-    "## Run it",
-    "## The shortest port",
-    "## What kills it",
-    "## Line by line",
-    "## Two programs",
-    "## When that is not enough",
-    "## Measured",
-  ]);
+const readme = permitted ? await readProject("README.md") : "";
+
+/** Returns the first block of code after a text, without its fences. */
+function blockAfter(text: string): string {
+  const after = readme.slice(readme.indexOf(text) + text.length);
+  const block = /^```\w+\n(.*?)^```$/ms.exec(after)?.[1];
+  if (!readme.includes(text) || !block) {
+    throw new Error(`no block after ${text}`);
+  }
+  return block;
+}
+
+/** Starts commands as a reader types them, where `deno` and `npx` are this Deno. */
+function type(commands: string): Program {
+  const npx = 'npx() { shift 2; "$deno" "$@"; }';
+  return startShell(`deno=$0; deno() { "$deno" "$@"; }; ${npx}\n${commands}`);
+}
+
+test("the README shows the script's code, and the usual loop, as they are", async () => {
+  const code = blockAfter("## The code");
+  for (const part of ["server()", "answer(", "client("]) {
+    assert(code.includes(`export async function ${part}`), part);
+  }
+  assert(code.includes("if (import.meta.main)"));
+  assert((await readProject("socket_preview.ts")).includes(code));
+  const loop = blockAfter("## What ends").trimEnd().replaceAll(/^/gm, "  ");
+  assert((await readProject("tests/peers/shortest.ts")).includes(loop));
 });
 
 test("the README names files and tasks that there are", async () => {
-  for (const [, file] of readme.matchAll(/\]\((?!https?:)(.+?)\)/g)) {
-    assert((await Deno.stat(new URL(file, root))).isFile, file);
+  for (const [, file] of readme.matchAll(/\]\((?!https?:)([^)#]+)/g)) {
+    assert((await Deno.stat(new URL(file!, root))).isFile, file);
   }
   const { tasks } = JSON.parse(await readProject("deno.json"));
   const named = [...readme.matchAll(/deno(?:@2)? task (?:-q )?(\w+)/g)];
   assert(named.length > 0);
-  for (const [, name] of named) assert(name in tasks, name);
+  for (const [, name] of named) assert(name! in tasks, name);
+  for (const line of blockAfter("## Run it").trim().split("\n")) {
+    assert(
+      readme.includes(`\`${line.replace("npx --yes deno@2", "deno")}\``),
+      line,
+    );
+  }
+  const ci = await readProject(".ci/run");
+  assert(ci.includes(blockAfter("## Run it").trim().split("\n")[1]!), ci);
 });
 
-test("the README quotes code that the page has", async () => {
-  const page = await readProject("socket_preview.ts");
-  const rows = readme.matchAll(/^\|[^|]+\|([^|]+)\|[^|]+\|$/gm);
-  const answers = readme.matchAll(/(?:answer:|[Hh]ence)(.*?)\.\s/gs);
-  const columns = [...rows, ...answers].map(([, column]) => column).join();
-  const quoted = [...columns.matchAll(/`([^`]+)`/g)].map(([, code]) => code);
-  assert(quoted.length > 20, `only ${quoted}`);
-  for (const code of quoted.filter((code) => code !== "socket_preview.ts")) {
-    const [start, end = ""] = code.split("…");
-    const place = page.indexOf(start);
-    assert(place >= 0 && page.indexOf(end, place) >= 0, code);
+test("the README's first command prints the five lines", async () => {
+  const [command] = blockAfter("## Run it").split("\n");
+  const { code, stdout } = await type(command!).end();
+  assertEquals(sortLines(stdout), fiveLines);
+  assertEquals(code, 0);
+}, "sh");
+
+const shortest = "tests/peers/shortest.ts";
+const [, resetCommand, , earlyCommand] =
+  (readme && blockAfter("either command"))
+    .split("\n");
+
+/** Starts one of the servers with 64 descriptors, when it is ready for clients. */
+async function startOne(file: string, redirect = ""): Promise<Program> {
+  const command = {
+    [shortest]: `exec "$0" "$@" ${shortest}`,
+    "server.ts": `exec "$0" "$@" server.ts`,
+    "socket_preview.ts": `exec "$0" eval \\
+      'import { server } from "./socket_preview.ts"; server(); console.log("listening")'`,
+  }[file];
+  const script = `ulimit -n 64; ${command} ${redirect}`;
+  const server = startShell(script, ...denoRun());
+  await server.printed(file === shortest ? "client4" : "listening");
+  if (file === shortest) await sleep(50);
+  return server;
+}
+
+/** What the table says of a fault, for each of its three columns. */
+function rowOf(fault: string): string[] {
+  const row = readme.split("\n").find((line) => line.startsWith(`| ${fault} `));
+  return row!.split("|").slice(2, 5).map((cell) => cell.trim());
+}
+
+/** Which of the three servers lives, waits or ends, when a fault has come. */
+async function tryAll(fault: () => Promise<unknown>, redirect = "") {
+  const outcomes: string[] = [];
+  for (const file of [shortest, "socket_preview.ts", "server.ts"]) {
+    await using server = await startOne(file, redirect);
+    await fault();
+    const ended = server.end().then(() => "ends");
+    const answered = exchange("hello").then(
+      (reply) => reply === "server got: [b'hello']" ? "lives" : "ends",
+      () => "ends",
+    );
+    const { promise: waits, resolve } = Promise.withResolvers<string>();
+    const patience = file === "server.ts" ? 5000 : 800; // milliseconds
+    const timer = setTimeout(() => resolve("waits"), patience);
+    outcomes.push(await Promise.race([ended, answered, waits]));
+    clearTimeout(timer);
+    server.kill("SIGTERM"); // or the exchange would go on
+    await Promise.all([ended, answered]);
+  }
+  return outcomes;
+}
+
+const faults: Record<
+  string,
+  [fault: () => Promise<unknown>, redirect?: string]
+> = {
+  "a reset": [() => type(resetCommand!).end()],
+  "a reset before accept": [() => type(earlyCommand!).end()],
+  "a reset, and nowhere to print it": [
+    () => type(resetCommand!).end(),
+    "2>/dev/full",
+  ],
+};
+for (const [fault, [fn, redirect]] of Object.entries(faults)) {
+  test(
+    `the README says what comes of ${fault}`,
+    async () => {
+      assertEquals(await tryAll(fn, redirect), rowOf(fault));
+    },
+    "sh",
+    "resetAndDestroy",
+  );
+}
+
+test("the README says what comes of 100 silent clients", async () => {
+  const silent: Deno.Conn[] = [];
+  const outcomes = await tryAll(async () => {
+    await sleep(700); // half a second after its start, Deno opens two more
+    for (let count = 0; count < 100; count++) silent.push(await connect());
+  });
+  for (const connection of silent) connection.close();
+  assertEquals(outcomes, rowOf("100 silent clients, 64 descriptors"));
+}, "sh");
+
+/** Runs the client of the usual version, or of the script, by itself. */
+async function startClient(
+  file: string,
+  ...wrapper: string[]
+): Promise<Program> {
+  const source = file === shortest
+    ? (await readProject(shortest)).replace(/^server\(\);[^]*/m, "")
+    : 'import { client } from "./socket_preview.ts";';
+  const args = ["eval", `${source} await client("Alice");`];
+  return startShell('exec "$@"', ...wrapper, Deno.execPath(), ...args);
+}
+
+test("the README says what comes of a client that meets itself", async () => {
+  const script =
+    "ip link set lo up && exec 3>/proc/sys/net/ipv4/ip_local_port_range" +
+    ' && echo 50008 50008 >&3 && exec "$@"';
+  const alone = ["unshare", "-rn", "sh", "-c", script, "sh"];
+  for (const file of [shortest, "socket_preview.ts"]) {
+    await using client = await startClient(file, ...alone);
+    assertMatch(
+      (await client.end()).stdout,
+      /^client got: \[b['"]Alice['"]\]\n$/,
+    );
+  }
+  const itself = "answers itself"; // and what client.ts does is in its own tests
+  assertEquals(rowOf("a client meets itself"), [
+    itself,
+    itself,
+    "ends, says why",
+  ]);
+}, "unshare");
+
+test("the README says what comes of a server that says nothing", async () => {
+  using _listener = listen();
+  for (const file of [shortest, "socket_preview.ts"]) {
+    await using client = await startClient(file);
+    const ended = client.end().then(() => "ends");
+    assertEquals(await Promise.race([ended, sleep(700)]), undefined);
+  }
+  assertEquals(rowOf("a server says nothing"), [
+    "waits",
+    "waits",
+    "ends, says why",
+  ]);
+}, "sh");
+
+test("the README's messages come whole, however they were cut", async () => {
+  const source = blockAfter("is not one message").replace(
+    "async",
+    "export async",
+  );
+  const { messages } = await import(
+    `data:text/typescript,${encodeURIComponent(source)}`
+  );
+  const cuts = [["one m", "essag", "e\n"], ["a\nb\n\nc\n"], [
+    "Gr\xc3",
+    "\xbc\xc3\x9fe\nx",
+  ]];
+  const expected = [["one message"], ["a", "b", "", "c"], ["Grüße"]];
+  for (const [index, pieces] of cuts.entries()) {
+    const bytes = pieces.map((piece) =>
+      Uint8Array.from(piece, (c) => c.charCodeAt(0))
+    );
+    const received = await Array.fromAsync(
+      messages({ readable: ReadableStream.from(bytes) }),
+    );
+    assertEquals(received, expected[index]);
   }
 });
 
-testWith("sh", "the first command prints the five lines", async () => {
-  const [command] = blockAfter("## Run it").split("\n");
-  const { code, stdout } = await startCommands(command).end();
-  assertEquals(sortLines(stdout), fiveLines);
-  assertEquals(code, 0);
-  assertEquals(sortLines(blockAfter("five lines, in any order")), fiveLines);
-});
-
-testWith(
-  "sh",
-  "the shortest port prints the five lines, and listens",
+test(
+  "the README says how long twenty clients take, with both backlogs",
   async () => {
-    await using shortest = startShortest();
-    for (const line of fiveLines.trimEnd().split("\n")) {
-      await shortest.printed(line);
+    const times: number[] = [];
+    for (const options of ["", ", tcpBacklog: 5"]) {
+      const source = (await readProject(shortest)).replace(/^for .*/m, "")
+        .replace(
+          "{ hostname, port })",
+          `{ hostname, port${options} })`,
+        );
+      assert(options === "" || source.includes(options));
+      await using server = startShell(
+        'exec "$0" eval "$1"',
+        `${source} console.log("up");`,
+      );
+      await server.printed("up");
+      const begin = performance.now();
+      await Promise.all(Array.from({ length: 20 }, () => exchange("x")));
+      times.push(performance.now() - begin);
     }
-    assertEquals(sortLines(shortest.stdout), fiveLines);
+    assert(times[0]! < 900 && times[1]! > 900, `${times}`);
   },
-);
-
-testWith(
   "sh",
-  "the page and the shortest port run, check and lint alone in an empty folder",
-  async () => {
-    const { code, stdout, stderr } = await runShell(
-      `folder=$(mktemp -d) && trap 'rm -r "$folder"' EXIT
-      trap 'exit 1' HUP INT TERM
-      cp socket_preview.ts "$folder" && cd "$folder" &&
-      printf '%s' "$1" >shortest.ts &&
-      "$0" run --no-config --no-remote --no-npm --no-prompt \\
-        --allow-net=localhost:50008 socket_preview.ts &&
-      "$0" check -q *.ts && "$0" lint -q`,
-      blockAfter("## The shortest port"),
-    );
-    assertEquals(stderr, "");
-    assertEquals(sortLines(stdout), fiveLines);
-    assertEquals(code, 0);
-  },
 );
-
-testWith("python3", "the README shows four more faults", async () => {
-  const page = await readProject("socket_preview.ts");
-  const faults = blockAfter("**The rest.**").split(/^# /m).slice(1);
-  const commands = faults.map((fault) => {
-    const [, line, command] = /^(\w+).*\n(.*)\n$/.exec(fault)!;
-    assert(page.includes(line), `the page has no ${line}`);
-    return command;
-  });
-  const [noByte, ownPort, noReply, part] = commands;
-  assertEquals(commands.length, 4);
-
-  // Each program is a peer of its own, so that it ends with the tests.
-  const [server, seconds, client] = noReply.split(/ & sleep (\d); /);
-  await using _mute = startCommands(`exec ${server}`);
-  const [itself, taken] = await Promise.all([
-    printedBy(ownPort),
-    printedBy(part),
-    sleep(1000 * Number(seconds)),
-  ]);
-  assertEquals(itself, "b'hello'\n");
-  assert(Number(taken) > 0 && Number(taken) < 1_000_000, taken);
-  assertEquals(await printedBy(client), "client got: [b'']\n");
-
-  await using _server = await startServer();
-  await using waiting = startCommands(`exec ${noByte}`);
-  const ended = waiting.end().then(() => "ended");
-  assertEquals(await Promise.race([ended, sleep(500)]), undefined);
-});
-
-async function printedBy(command: string): Promise<string> {
-  const { code, stdout, stderr } = await startCommands(`exec ${command}`).end();
-  assertEquals([code, stderr], [0, ""]);
-  return stdout;
-}
 
 /** What is typed, and what it prints: nothing if the README may not be read. */
 const typed = (readme && blockAfter("## Two programs")).split(/^\$ /m).slice(1);
-
-for (const part of typed) {
+const [serverPart, clientPart, ncPart] = typed.map((part) => {
   const [, command, output] = /^(.*)\n([^]*)$/.exec(part)!;
-  const needed = /\bnc\b/.test(command)
-    ? await whyNot("sh", "nc -h 2>&1")
-    : command.startsWith("python3")
-    ? missing.python3
-    : missing.sh;
-  const name = `the README shows what this prints: ${command.slice(0, 40)}`;
-  const fn = async () => {
-    const [program, ...args] = command.split(" ");
-    if (args.at(-1) === "&") {
-      assertEquals(program, "deno");
-      await using server = new Peer(Deno.execPath(), ...args.slice(0, -1));
-      await server.printed(output);
-      assertEquals(server.stdout, output);
-      return;
-    }
+  return { command: command!, output: output! };
+});
+
+test("the README shows what the two programs print", async () => {
+  const [, ...args] = serverPart!.command.replace(/ &$/, "").split(" ");
+  await using server = new Program(Deno.execPath(), ...args);
+  await server.printed("listening");
+  await until(() => server.stdout.endsWith("\n"), "the line ends");
+  const localhost = server.stdout.replace("[::1]", "127.0.0.1");
+  assertEquals(localhost, serverPart!.output);
+  const { stdout } = await type(clientPart!.command).end();
+  assertEquals(sortLines(stdout), sortLines(clientPart!.output));
+}, "sh");
+
+test(
+  "the README shows what nc prints",
+  async () => {
     await using _server = await startServer();
-    const { stdout } = await startCommands(command).end();
-    assertEquals(sortLines(stdout).trimEnd(), sortLines(output).trimEnd());
-  };
-  if (needed) Deno.test.ignore(`${name} (${needed})`, fn);
-  else test(name, fn);
-}
+    const { stdout } = await type(ncPart!.command).end();
+    assertEquals(stdout.trimEnd(), ncPart!.output.trimEnd());
+  },
+  "sh",
+  "nc",
+);

@@ -1,45 +1,84 @@
 /**
- * Stands in for `@std/cli/parse-args` on networks without JSR, as far as the
- * programs use it, on top of minimist, which `parseArgs` itself follows.
+ * Stands in for `@std/cli/parse-args` on networks without JSR, as far as
+ * `client.ts` uses it, on top of Deno's own `node:util`.
  *
  * @module
  */
 
-// @ts-types="npm:@types/minimist@1.2.5"
-// deno-lint-ignore no-import-prefix -- deno.json lists only what JSR networks use
-import minimist from "npm:minimist@1.2.8";
+import { parseArgs as split } from "node:util";
 
 interface ParseOptions<Boolean extends string, String extends string> {
+  alias: Record<string, Boolean>;
   boolean: Boolean[];
   string: String[];
-  unknown: (argument: string) => unknown;
+  unknown?: (argument: string, option?: string) => unknown;
 }
 
 type Parsed<Boolean extends string, String extends string> =
   & { _: (string | number)[] }
   & Record<Boolean, boolean>
-  & Partial<Record<String, string>>;
+  & Partial<Record<Exclude<String, "_">, string>>;
 
 /** Parses command line arguments the way `parseArgs` does. */
 export function parseArgs<Boolean extends string, String extends string>(
   args: string[],
-  options: ParseOptions<Boolean, String>,
+  { alias, boolean, string, unknown = () => {} }: ParseOptions<Boolean, String>,
 ): Parsed<Boolean, String> {
-  // minimist takes `--no-x` for the option x, false, and trips over the names
-  // that every object has, like `--constructor`. To parseArgs all are unknown.
-  const end = args.includes("--") ? args.indexOf("--") : args.length;
-  const isUnknown = (argument: string, index: number) => {
-    const name = /^--([^=]+)/.exec(argument)?.[1];
-    return index < end && name !== undefined &&
-      (/^no-./.test(name) || name in {});
-  };
-  args.filter(isUnknown).forEach((argument) => options.unknown(argument));
-  const rest = args.filter((argument, index) => !isUnknown(argument, index));
+  const flags: Record<string, boolean> = {};
+  for (const name of boolean) flags[name] = false;
+  const texts: Record<string, string> = {};
+  const names: string[] = [];
+  const isFlag = (name: string) =>
+    Object.hasOwn(alias, name) || Object.hasOwn(flags, name);
+  const setFlag = (name: string, value: boolean) =>
+    flags[Object.hasOwn(alias, name) ? alias[name] : name] = value;
 
-  const parsed = minimist(rest, options);
-  // Of an option that is given twice, minimist keeps both and parseArgs the last.
-  for (const name of options.string) {
-    parsed[name] = [parsed[name]].flat().at(-1);
+  const end = args.includes("--") ? args.indexOf("--") : args.length;
+  const { tokens } = split({
+    // Of letters only the first: node would take the end of `-h-` for `--`.
+    args: args.slice(0, end).map((text) => text.replace(/^(-[^-]).*/s, "$1")),
+    strict: false,
+    tokens: true,
+  });
+  let done = -1; // the index of the last argument that is dealt with
+  for (const token of tokens) {
+    if (token.index <= done) continue;
+    done = token.index;
+    const argument = args[done];
+    const next = args.slice(done + 1, end)[0];
+    const isBooleanNext = next === "true" || next === "false";
+    if (token.kind !== "option") {
+      unknown(argument);
+      names.push(argument);
+    } else if (!argument.startsWith("--")) {
+      const isLast = setLetters(argument);
+      if (isLast && isBooleanNext) setFlag(argument.at(-1)!, next === "true");
+      if (isLast && isBooleanNext) done++;
+    } else if (isFlag(token.name)) {
+      const takesNext = token.value === undefined && isBooleanNext;
+      if (takesNext) done++;
+      setFlag(token.name, (takesNext ? next : token.value) !== "false");
+    } else if (string.includes(token.name as String)) {
+      const takesNext = token.value === undefined && /^[^-]/.test(next ?? "");
+      if (takesNext) done++;
+      texts[token.name] = takesNext ? next : token.value ?? "";
+    } else unknown(argument, token.name);
   }
-  return parsed as Parsed<Boolean, String>;
+  names.push(...args.slice(end + 1));
+  return { ...flags, ...texts, _: names } as unknown as Parsed<Boolean, String>;
+
+  /** Sets flags such as `-h`. Returns whether a value may follow. */
+  function setLetters(argument: string): boolean {
+    for (let place = 1; place < argument.length; place++) {
+      const letter = argument[place], rest = argument.slice(place + 1);
+      if (!isFlag(letter)) {
+        unknown(argument, letter);
+        return false;
+      }
+      setFlag(letter, rest !== "=");
+      const isValue = /^[-=]$|=.|-?\d+(\.\d*)?(e-?\d+)?$|^\W[^]/.test(rest);
+      if (isValue) return false;
+    }
+    return true;
+  }
 }

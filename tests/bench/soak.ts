@@ -1,21 +1,13 @@
 /**
  * Puts 200,000 exchanges on one server, or as many as its argument says, a tenth
  * of them abusive. The first half warms the server up; it must come out of the
- * second as it went in. Needs Linux, for its list of open descriptors, and
- * Python, for clients that reset.
+ * second as it went in. Needs Linux, for its list of open descriptors.
  *
  * @module
  */
 
 import { assert, assertEquals } from "@std/assert";
-import {
-  connect,
-  exchange,
-  runPython,
-  sleep,
-  startServer,
-  writeAll,
-} from "./helpers.ts";
+import { connect, exchange, reset, sleep, startServer } from "../helpers.ts";
 import { applyLoad, openDescriptors, residentMemory } from "./measure.ts";
 
 const total = Number(Deno.args[0] ?? 200_000);
@@ -26,7 +18,7 @@ if (!(total >= 2 * lap) || total % (2 * lap) !== 0) {
 
 await using peer = await startServer(
   "--v8-flags=--expose-gc",
-  "--preload=tests/peers/collect.ts",
+  "--preload=tests/bench/collect.ts",
 );
 await sleep(1000); // half a second after the start, Deno opens two more
 const descriptorsAtStart = await openDescriptors(peer.pid);
@@ -65,8 +57,8 @@ async function runLaps(laps: number): Promise<number> {
     const [load] = await Promise.all([
       applyLoad(50, 9000),
       sayTooMuch(250),
-      runPython("faults.py", "reset", "250"),
-      runPython("faults.py", "reset-after", "250"),
+      reset("reset", 250),
+      reset("after", 250),
     ]);
     answers += load.answers;
     for (const connection of silent) connection.close();
@@ -87,6 +79,6 @@ async function settledMemory(): Promise<number> {
 async function sayTooMuch(clients: number) {
   for (let count = 0; count < clients; count++) {
     using connection = await connect();
-    await writeAll(connection, new Uint8Array(5000)).catch(() => {});
+    await connection.write(new Uint8Array(5000)).catch(() => {});
   }
 }

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { connect, Peer } from "./helpers.ts";
-import type { Load, Order } from "./peers/load.ts";
+import { connect, Program } from "../helpers.ts";
+import type { Load, Order } from "./load.ts";
 
 /**
  * Has clients make a number of exchanges, all together, in workers of at most
@@ -36,7 +36,7 @@ export async function applyLoad(
 }
 
 function work(order: Order): Promise<Load> {
-  const url = new URL("./peers/load.ts", import.meta.url);
+  const url = new URL("./load.ts", import.meta.url);
   const worker = new Worker(url, { type: "module" });
   return new Promise((resolve) => {
     worker.onmessage = ({ data }) => resolve(data);
@@ -62,7 +62,7 @@ export async function openDescriptors(pid: number): Promise<number> {
 }
 
 async function printedBy(command: string, ...args: string[]): Promise<string> {
-  const { code, stdout, stderr } = await new Peer(command, ...args).end();
+  const { code, stdout, stderr } = await new Program(command, ...args).end();
   if (code !== 0) throw new Error(stderr);
   return stdout;
 }

@@ -5,63 +5,74 @@
  * @module
  */
 
-import { server } from "../socket_preview.ts";
 import {
   connect,
   denoRun,
   exchange,
-  listen,
-  missing,
-  Peer,
-  python,
+  Program,
   sleep,
-  startProgram,
-  startPython,
-  startShell,
-  whyNot,
-} from "./helpers.ts";
+  start,
+  starve,
+} from "../helpers.ts";
+import type { Load } from "./load.ts";
 import { applyLoad, residentMemory } from "./measure.ts";
-import type { Load } from "./peers/load.ts";
 
-/** A server to compare. */
+/** What takes the arguments of a shell's `exec`, and how often it is measured. */
 interface Server {
   name: string;
   command: string[];
   rounds: number;
 }
 
-const noNode = await whyNot("sh", "node -e ''");
+const python = await findPython();
 const servers: Server[] = [{
   name: "server.ts",
   command: [Deno.execPath(), ...denoRun(), "server.ts"],
   rounds: 5,
 }];
-if (!noNode) {
-  servers.push({
-    name: "node:net",
-    command: ["node", "tests/peers/node_server.mjs"],
-    rounds: 5,
-  });
+if ((await shell("node -e ''").end()).code === 0) {
+  const command = ["node", "tests/bench/node_server.mjs"];
+  servers.push({ name: "node:net", command, rounds: 5 });
 }
 if (python) {
-  servers.push({
-    name: "Python original",
-    command: [python, "tests/peers/original.py", "server"],
-    rounds: 1, // enough to show how it stalls
-  });
+  const command = [python, "tests/peers/original.py", "server"];
+  servers.push({ name: "Python original", command, rounds: 1 }); // it is slow
 }
 
+const { stdout: version } = await shell(`${python || ":"} -VV`).end();
 console.log(
   `Deno ${Deno.version.deno}, ${navigator.hardwareConcurrency} cores`,
 );
-if (noNode) console.log(`without node:net: ${noNode}`);
-if (missing.python3) console.log(`without Python: ${missing.python3}`);
+console.log(python ? `${python}: ${version.trimEnd()}` : "without Python");
 await measureLoad(1, 2000);
 await measureLoad(50, 5000);
 await measureLoad(500, 5000);
-if (!missing.python3) await measureStorm(5000, 1024);
+await measureStorm(5000, 1024);
 await measureStart();
 await measureMemory();
+
+function shell(script: string, ...args: string[]): Program {
+  return new Program("sh", "-c", script, "sh", ...args);
+}
+
+/** The Python that starts and ends fastest: `python3` may be slow to find it. */
+async function findPython(): Promise<string> {
+  const { stdout } = await shell(`for python in $(which -a python3) \\
+    $(python3 -c 'import sys; print(sys.executable)'); do
+    echo "$python"; done`).end();
+  let fastest = "", least = Infinity;
+  for (const path of new Set(stdout.split("\n").filter(Boolean))) {
+    const times: number[] = [];
+    for (let count = 0; count < 5; count++) {
+      const begin = performance.now();
+      await shell(`exec "$@"`, path, "-c", "pass").end();
+      times.push(performance.now() - begin);
+    }
+    if (median(times) > least) continue;
+    [fastest, least] = [path, median(times)];
+  }
+  return fastest;
+}
 
 /**
  * Prints how many answers a second each server gives, in turn. All have the same
@@ -72,8 +83,8 @@ async function measureLoad(clients: number, exchanges: number) {
   for (let round = 0; round < 5; round++) {
     for (const { name, command, rounds } of servers) {
       if (round >= rounds) continue;
-      await using peer = startShell('exec "$@"', ...command);
-      await peer.printed("listening");
+      await using server = shell('exec "$@"', ...command);
+      await server.printed("listening");
       await applyLoad(1, 500); // to warm it up
       loads.get(name)!.push(await applyLoad(clients, exchanges));
     }
@@ -105,25 +116,38 @@ function medianRate(loads: Load[]): number {
 async function measureStorm(silent: number, descriptors: number) {
   console.log(`\n${silent} silent clients at ${descriptors} descriptors:`);
   for (const { name, command } of servers) {
-    const script = `ulimit -n ${descriptors}; exec "$@"`;
-    await using server = startShell(script, ...command);
+    await using server = shell(
+      `ulimit -n ${descriptors}; exec "$@"`,
+      ...command,
+    );
     await server.printed("listening");
     await sleep(1000); // half a second after the start, Deno opens two more
-    await using storm = startPython("faults.py", "silent", `${silent}`);
+    const storm = starve(
+      20_000,
+      "run",
+      "-A",
+      "tests/bench/silent.ts",
+      `${silent}`,
+    );
+    await using _ = storm;
     await storm.printed("silent");
     const begin = performance.now();
-    let answers = 0, lost = 0, slowest = 0;
+    const times: number[] = [];
+    let lost = 0;
     while (performance.now() - begin < 6000) {
       const start = performance.now();
       const reply = await exchange("hello").catch(() => "");
-      if (reply === "server got: [b'hello']") answers++;
-      else lost++;
-      slowest = Math.max(slowest, performance.now() - start);
+      if (reply === "server got: [b'hello']") {
+        times.push(performance.now() - start);
+      } else lost++;
       await sleep(10);
     }
+    times.sort((a, b) => a - b);
+    const p99 = times[Math.floor(times.length * 0.99)] ?? NaN;
     print(name, [
-      `${answers} answers`,
-      `slowest ${slowest.toFixed(0)} ms`,
+      `${times.length} answers`,
+      `p99 ${p99.toFixed(0)} ms`,
+      `slowest ${(times.at(-1) ?? NaN).toFixed(0)} ms`,
       `${lost} lost`,
     ]);
   }
@@ -131,12 +155,14 @@ async function measureStorm(silent: number, descriptors: number) {
 
 /** Prints how long whole processes take, from start to finish. */
 async function measureStart() {
-  const programs: [string, () => Peer][] = [
-    ["empty script", () => startProgram("tests/peers/empty.ts")],
-    ["socket_preview.ts", () => startProgram("socket_preview.ts")],
+  const programs: [string, () => Program][] = [
+    ["empty script", () => start("tests/bench/empty.ts")],
+    ["socket_preview.ts", () => start("socket_preview.ts")],
   ];
-  if (!missing.python3) {
-    programs.push(["Python original", () => startPython("original.py")]);
+  if (python) {
+    const run = (...args: string[]) => shell('exec "$@"', python, ...args);
+    programs.push(["Python, -c pass", () => run("-c", "pass")]);
+    programs.push(["Python original", () => run("tests/peers/original.py")]);
   }
   const times = programs.map(() => [] as number[]);
   for (let round = 0; round < 21; round++) {
@@ -144,13 +170,13 @@ async function measureStart() {
       const begin = performance.now();
       const { code, stderr } = await start().end();
       if (code !== 0) throw new Error(stderr);
-      times[index].push(performance.now() - begin);
+      times[index]!.push(performance.now() - begin);
     }
   }
   console.log("\nstart to finish, medians of 21 runs in turn:");
-  const floor = median(times[0]);
   for (const [index, [name]] of programs.entries()) {
-    const time = median(times[index]);
+    const floor = median(times[name.startsWith("Python") ? 2 : 0]!);
+    const time = median(times[index]!);
     print(name, [`${time.toFixed(1)} ms`, `${(time / floor).toFixed(2)}x`]);
   }
 }
@@ -158,13 +184,13 @@ async function measureStart() {
 /** Prints what a silent client costs the server. */
 async function measureMemory() {
   const clients = 5000;
-  await using peer = startProgram("server.ts");
-  await peer.printed("listening");
-  const atStart = await residentMemory(peer.pid);
+  await using server = start("server.ts");
+  await server.printed("listening");
+  const atStart = await residentMemory(server.pid);
   const connections: Deno.Conn[] = [];
   while (connections.length < clients) connections.push(await connect());
   await sleep(1000);
-  const withClients = await residentMemory(peer.pid);
+  const withClients = await residentMemory(server.pid);
   for (const connection of connections) connection.close();
   console.log(`\nresident memory of server.ts, in KiB:`);
   print("at start", [`${atStart}`]);
@@ -173,23 +199,10 @@ async function measureMemory() {
 }
 
 function print(name: string, figures: string[]) {
-  console.log(
-    `  ${name.padEnd(20)} ${figures.map((text) => text.padEnd(18)).join("")}`
-      .trimEnd(),
-  );
+  const columns = figures.map((text) => text.padEnd(18)).join("");
+  console.log(`  ${name.padEnd(20)} ${columns}`.trimEnd());
 }
 
 function median(values: number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1];
+  return values.toSorted((a, b) => a - b)[values.length >> 1]!;
 }
-
-Deno.bench(
-  "listen, five exchanges at once, close: all in this process",
-  async () => {
-    const listener = listen();
-    const serving = server(listener);
-    await Promise.all([0, 1, 2, 3, 4].map((i) => exchange(`client${i}`)));
-    listener.close();
-    await serving;
-  },
-);
