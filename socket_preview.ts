@@ -44,9 +44,8 @@ export async function server(): Promise<void> {
 }
 
 /**
- * Reads a message of up to 1024 bytes, and sends back what it was. Leaves the
- * connection open. Rejects with Deno's error, such as `ConnectionReset`, if the
- * client is gone. Ports the body of the original's loop.
+ * Reads a message of up to 1024 bytes, and sends back what it was. Rejects with
+ * Deno's `ConnectionReset` or the like. Ports the body of the original's loop.
  */
 export async function answer(connection: Deno.Conn): Promise<void> {
   const data = await receive(connection); // data = conn.recv(1024)
@@ -55,9 +54,8 @@ export async function answer(connection: Deno.Conn): Promise<void> {
 }
 
 /**
- * Connects, sends a name, and prints the reply, up to 1024 bytes of it. Rejects
- * with Deno's error, such as `ConnectionRefused` where no server listens. Ports
- * the original's `client(name)`.
+ * Sends a name, and prints up to 1024 bytes of the reply. Rejects with Deno's
+ * `ConnectionRefused` or the like. Ports the original's `client(name)`.
  */
 export async function client(name: string): Promise<void> {
   // sock = socket(…), sock.connect(…); `using` is sock.close(), at the end.

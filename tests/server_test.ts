@@ -129,7 +129,7 @@ test("server.ts says in one line whose connection failed", async () => {
 test(
   "server.ts prints at most ten failures in any ten seconds, and says so",
   async () => {
-    // The ten seconds are two and a half, here.
+    // The ten seconds are two, here.
     await using server = await startServer("--preload=tests/peers/clock.ts");
     const more = " (10 in 10 s: no more for now)";
     let seen = 0;
@@ -148,9 +148,9 @@ test(
     assertEquals(await fail(300), [...Array(9).fill(""), more]);
     const start = performance.now();
     assertEquals(await fail(1), []);
-    await sleep(2000 - (performance.now() - start));
+    await sleep(1600 - (performance.now() - start));
     assertEquals(await fail(1), []);
-    await sleep(2700 - (performance.now() - start));
+    await sleep(2200 - (performance.now() - start));
     assertEquals(await fail(1), [""]);
   },
   "resetAndDestroy",
@@ -221,7 +221,7 @@ test("server.ts waits for a second, then lets the 128 oldest go", async () => {
 
   await sleep(1100); // a quiet second, after which it waits again
   const again = await connectMany();
-  await sleep(700);
+  await sleep(500);
   assertEquals(await whoIsAnswered(again), Array(300).fill(true));
   assertMatch(
     server.stderr,
@@ -232,7 +232,7 @@ test("server.ts waits for a second, then lets the 128 oldest go", async () => {
 test(
   "server.ts answers beside silent clients, and reports in words who is let go",
   async () => {
-    // The ten seconds in which it prints ten lines are two and a half, here.
+    // The ten seconds in which it prints ten lines are two, here.
     const flags = [...denoRun(), "--preload=tests/peers/clock.ts"];
     await using server = await startStarved(64, flags);
     const silent: Promise<Deno.Conn>[] = [];
