@@ -46,32 +46,37 @@ function failOfTakenPort(): never {
   throw error;
 }
 
+/** What some tests need, and what succeeds where that is there. */
 const probes = {
-  python3: "python3 -c ''",
-  sh: ":",
-  nc: "command -v nc",
-  unshare: "command -v ip && unshare -rnm ip link set lo up",
-  resetAndDestroy: `"$0" eval 'import { Socket } from "node:net";
-    if (!Socket.prototype.resetAndDestroy) Deno.exit(1)'`,
+  python3: ["python3", "-c", ""],
+  sh: ["sh", "-c", ":"],
+  nc: ["sh", "-c", "command -v nc"],
+  ip: ["sh", "-c", "command -v ip"],
+  unshare: ["sh", "-c", "unshare -rnm true"],
+  resetAndDestroy: [
+    Deno.execPath(),
+    "eval",
+    `import { Socket } from "node:net";
+    if (!Socket.prototype.resetAndDestroy) Deno.exit(1);`,
+  ],
 };
 
-/** What some tests need and this machine does not have. */
 const missing = new Set<string>();
 if (permitted && !isTaken) {
   await Promise.all(
     Object.entries(probes).map(async ([tool, probe]) => {
-      const shell = new Deno.Command("sh", {
-        args: ["-c", probe, Deno.execPath()],
-        stdout: "null",
-        stderr: "null",
-      });
-      const isThere = await shell.output().then(
-        ({ success }) => success,
-        () => false, // no shell, or no permission to run one
-      );
-      if (!isThere) missing.add(tool);
+      if (!await succeeds(probe)) missing.add(tool);
     }),
   );
+}
+
+async function succeeds([program, ...args]: string[]): Promise<boolean> {
+  try {
+    const options = { args, stdout: "null", stderr: "null" } as const;
+    return (await new Deno.Command(program!, options).output()).success;
+  } catch {
+    return false; // it is not there, or not permitted
+  }
 }
 
 /**
@@ -85,8 +90,13 @@ export function test(
 ) {
   if (!permitted || isTaken) return;
   const lacking = tools.filter((tool) => missing.has(tool));
-  if (lacking.length === 0) Deno.test(name, fn);
-  else Deno.test.ignore(`${name} (no ${lacking.join(", no ")} here)`, fn);
+  const ignore = lacking.length > 0;
+  if (ignore) name += ` (no ${lacking.join(", no ")} here)`;
+  Deno.test({
+    name,
+    ignore,
+    fn: () => isPortTaken() ? failOfTakenPort() : fn(),
+  });
 }
 
 /** A program that runs beside a test. */

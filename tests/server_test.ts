@@ -53,17 +53,23 @@ test("server.ts says where it listens, answers, and runs until Ctrl-C", async ()
   assertEquals([code, stderr], [130, ""]);
 });
 
-test("server.ts names its address where localhost is IPv6 first", async () => {
-  await using server = startShell(
-    `exec unshare -rnm sh -c '
+test(
+  "server.ts names its address where localhost is IPv6 first",
+  async () => {
+    await using server = startShell(
+      `exec unshare -rnm sh -c '
       ip link set lo up && mount -t tmpfs tmpfs /mnt &&
       printf "::1 localhost\\n127.0.0.1 localhost\\n" >/mnt/hosts &&
       mount --bind /mnt/hosts /etc/hosts && exec "$@"' sh "$0" "$@"`,
-    ...denoRun(),
-    "server.ts",
-  );
-  await server.printed("server listening on localhost:50008 ([::1]:50008)\n");
-}, "unshare");
+      ...denoRun(),
+      "server.ts",
+    );
+    await server.printed("server listening on localhost:50008 ([::1]:50008)\n");
+  },
+  "sh",
+  "unshare",
+  "ip",
+);
 
 test("server.ts prints its usage: if asked, or for any other argument", async () => {
   for (const argument of ["-h", "--help"]) {
