@@ -127,7 +127,9 @@ test(
     const outcome = await runAlone('exec "$@"', ...denoRun(), "client.ts", "A");
     assertEquals(outcome, { code: 1, stdout: "", stderr: `${noServer}\n` });
   },
+  "sh",
   "unshare",
+  "ip",
 );
 
 test("client.ts talks to a server at another address from its very port", async () => {

@@ -92,11 +92,20 @@ export function test(
   const lacking = tools.filter((tool) => missing.has(tool));
   const ignore = lacking.length > 0;
   if (ignore) name += ` (no ${lacking.join(", no ")} here)`;
-  Deno.test({
-    name,
-    ignore,
-    fn: () => isPortTaken() ? failOfTakenPort() : fn(),
-  });
+  Deno.test({ name, ignore, fn: () => runAlone(fn) });
+}
+
+/** Says so if somebody else has the port, before or after a failure. */
+async function runAlone(fn: () => Promise<void> | void) {
+  if (isPortTaken()) failOfTakenPort();
+  try {
+    await fn();
+  } catch (error) {
+    if (isPortTaken()) {
+      console.error("port 50008 is taken: stop what listens there");
+    }
+    throw error;
+  }
 }
 
 /** A program that runs beside a test. */
