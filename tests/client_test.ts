@@ -123,13 +123,13 @@ const runAlone = (commands: string, ...args: string[]) =>
 
 test(
   "client.ts says that there is no server where it would meet itself",
+  "sh",
+  "unshare",
+  "ip",
   async () => {
     const outcome = await runAlone('exec "$@"', ...denoRun(), "client.ts", "A");
     assertEquals(outcome, { code: 1, stdout: "", stderr: `${noServer}\n` });
   },
-  "sh",
-  "unshare",
-  "ip",
 );
 
 test("client.ts talks to a server at another address from its very port", async () => {
@@ -154,7 +154,7 @@ test("client.ts says once for all names which permission it lacks", async () => 
   assertEquals(await client.end(), { code: 1, stdout: "", stderr });
 });
 
-test("client.ts says once what keeps many from connecting", async () => {
+test("client.ts says once what keeps many from connecting", "sh", async () => {
   await using _server = await startServer();
   const args = [...denoRun(), "client.ts", "--count", "1000"];
   const { code, stdout, stderr } = await starve(64, ...args).end();
@@ -167,7 +167,7 @@ test("client.ts says once what keeps many from connecting", async () => {
   assertEquals(counts.reduce((sum, count) => sum + count, answered), 1000);
   assert(answered > 0, "nobody was answered");
   assertEquals(code, 1);
-}, "sh");
+});
 
 test("client.ts says in one line each which names fail; the others go on", async () => {
   await using _server = await startServer();
@@ -264,6 +264,7 @@ test("deno task client passes arguments on as they are typed", async () => {
 
 test(
   "Deno and Python print the same, whichever of them is the server",
+  "python3",
   async () => {
     const names = [
       "Alice",
@@ -293,5 +294,4 @@ test(
       assertEquals(text, expected, pair);
     }
   },
-  "python3",
 );

@@ -81,22 +81,22 @@ async function succeeds([program, ...args]: string[]): Promise<boolean> {
 
 /**
  * Registers a test that goes through the network, and must leave nothing open.
- * It is ignored, and says why, where a tool that it needs is missing.
+ * Where a tool that it needs is missing, it is ignored, and says why.
  */
 export function test(
   name: string,
-  fn: () => Promise<void> | void,
-  ...tools: (keyof typeof probes)[]
+  ...rest: [...tools: (keyof typeof probes)[], fn: () => Promise<void>]
 ) {
   if (!permitted || isTaken) return;
-  const lacking = tools.filter((tool) => missing.has(tool));
+  const fn = rest.pop() as () => Promise<void>;
+  const lacking = rest.filter((tool) => missing.has(`${tool}`));
   const ignore = lacking.length > 0;
   if (ignore) name += ` (no ${lacking.join(", no ")} here)`;
   Deno.test({ name, ignore, fn: () => runAlone(fn) });
 }
 
 /** Says so if somebody else has the port, before or after a failure. */
-async function runAlone(fn: () => Promise<void> | void) {
+async function runAlone(fn: () => Promise<void>) {
   if (isPortTaken()) failOfTakenPort();
   try {
     await fn();

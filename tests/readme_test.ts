@@ -71,12 +71,12 @@ test("the README names files and tasks that there are", async () => {
   assert(ci.includes(blockAfter("## Run it").trim().split("\n")[1]!), ci);
 });
 
-test("the README's first command prints the five lines", async () => {
+test("the README's first command prints the five lines", "sh", async () => {
   const [command] = blockAfter("## Run it").split("\n");
   const { code, stdout, stderr } = await type(command!).end();
   assertEquals([code, stderr], [0, ""]);
   assertEquals(sortLines(stdout), fiveLines);
-}, "sh");
+});
 
 const shortest = "tests/peers/shortest.ts";
 const [, resetCommand, , earlyCommand] =
@@ -136,15 +136,15 @@ const faults: Record<
 for (const [fault, [fn, redirect]] of Object.entries(faults)) {
   test(
     `the README says what comes of ${fault}`,
+    "sh",
+    "resetAndDestroy",
     async () => {
       assertEquals(await tryAll(fn, redirect), rowOf(fault));
     },
-    "sh",
-    "resetAndDestroy",
   );
 }
 
-test("the README says what comes of 100 silent clients", async () => {
+test("the README says what comes of 100 silent clients", "sh", async () => {
   await using server = await startOne(shortest);
   const silent = await Promise.all(Array.from({ length: 100 }, connect));
   const answered = exchange("hello").catch(() => "");
@@ -155,7 +155,7 @@ test("the README says what comes of 100 silent clients", async () => {
   // What the two others do is in their own tests.
   const row = rowOf("100 silent clients, 64 descriptors");
   assertEquals(row, ["waits", "waits", "lives"]);
-}, "sh");
+});
 
 /** Runs the client of the usual version, or of the script, by itself. */
 async function startClient(
@@ -171,6 +171,9 @@ async function startClient(
 
 test(
   "the README says what comes of a client that meets itself",
+  "sh",
+  "unshare",
+  "ip",
   async () => {
     const script =
       "ip link set lo up && exec 3>/proc/sys/net/ipv4/ip_local_port_range" +
@@ -190,23 +193,24 @@ test(
       "ends, says why",
     ]);
   },
-  "sh",
-  "unshare",
-  "ip",
 );
 
-test("the README says what comes of a server that says nothing", async () => {
-  using _listener = listen();
-  await using usual = await startClient(shortest);
-  await using ours = await startClient("socket_preview.ts");
-  const ended = Promise.race([usual.end(), ours.end()]);
-  assertEquals(await Promise.race([ended, sleep(500)]), undefined);
-  assertEquals(rowOf("a server says nothing"), [
-    "waits",
-    "waits",
-    "ends, says why",
-  ]);
-}, "sh");
+test(
+  "the README says what comes of a server that says nothing",
+  "sh",
+  async () => {
+    using _listener = listen();
+    await using usual = await startClient(shortest);
+    await using ours = await startClient("socket_preview.ts");
+    const ended = Promise.race([usual.end(), ours.end()]);
+    assertEquals(await Promise.race([ended, sleep(500)]), undefined);
+    assertEquals(rowOf("a server says nothing"), [
+      "waits",
+      "waits",
+      "ends, says why",
+    ]);
+  },
+);
 
 test("the README's messages come whole, however they were cut", async () => {
   const source = blockAfter("is not one message").replace(
@@ -234,6 +238,7 @@ test("the README's messages come whole, however they were cut", async () => {
 
 test(
   "the README says how long twenty clients take, with both backlogs",
+  "sh",
   async () => {
     const times: number[] = [];
     for (const options of ["", ", tcpBacklog: 5"]) {
@@ -254,7 +259,6 @@ test(
     }
     assert(times[0]! < 900 && times[1]! > 900, `${times}`);
   },
-  "sh",
 );
 
 /** What is typed, and what it prints: nothing if the README may not be read. */
@@ -264,7 +268,7 @@ const [serverPart, clientPart, ncPart] = typed.map((part) => {
   return { command: command!, output: output! };
 });
 
-test("the README shows what the two programs print", async () => {
+test("the README shows what the two programs print", "sh", async () => {
   const [, ...args] = serverPart!.command.replace(/ &$/, "").split(" ");
   await using server = new Program(Deno.execPath(), ...args);
   await server.printed("listening");
@@ -273,15 +277,10 @@ test("the README shows what the two programs print", async () => {
   assertEquals(localhost, serverPart!.output);
   const { stdout } = await type(clientPart!.command).end();
   assertEquals(sortLines(stdout), sortLines(clientPart!.output));
-}, "sh");
+});
 
-test(
-  "the README shows what nc prints",
-  async () => {
-    await using _server = await startServer();
-    const { stdout } = await type(ncPart!.command).end();
-    assertEquals(stdout.trimEnd(), ncPart!.output.trimEnd());
-  },
-  "sh",
-  "nc",
-);
+test("the README shows what nc prints", "sh", "nc", async () => {
+  await using _server = await startServer();
+  const { stdout } = await type(ncPart!.command).end();
+  assertEquals(stdout.trimEnd(), ncPart!.output.trimEnd());
+});

@@ -55,20 +55,20 @@ test("server.ts says where it listens, answers, and runs until Ctrl-C", async ()
 
 test(
   "server.ts names its address where localhost is IPv6 first",
+  "sh",
+  "unshare",
+  "ip",
   async () => {
     await using server = startShell(
       `exec unshare -rnm sh -c '
-      ip link set lo up && mount -t tmpfs tmpfs /mnt &&
-      printf "::1 localhost\\n127.0.0.1 localhost\\n" >/mnt/hosts &&
-      mount --bind /mnt/hosts /etc/hosts && exec "$@"' sh "$0" "$@"`,
+    ip link set lo up && mount -t tmpfs tmpfs /mnt &&
+    printf "::1 localhost\\n127.0.0.1 localhost\\n" >/mnt/hosts &&
+    mount --bind /mnt/hosts /etc/hosts && exec "$@"' sh "$0" "$@"`,
       ...denoRun(),
       "server.ts",
     );
     await server.printed("server listening on localhost:50008 ([::1]:50008)\n");
   },
-  "sh",
-  "unshare",
-  "ip",
 );
 
 test("server.ts prints its usage: if asked, or for any other argument", async () => {
@@ -101,39 +101,44 @@ test("server.ts says in one line what keeps it from listening", async () => {
 const redirected = (where: string) =>
   startShell(`exec "$0" "$@" ${where}`, ...denoRun(), "server.ts");
 
-test("server.ts says in one line that it cannot print", async () => {
+test("server.ts says in one line that it cannot print", "sh", async () => {
   const { code, stderr } = await redirected(">/dev/full").end();
   assertMatch(
     stderr,
     /^server\.ts: no start on localhost:50008: No space left on device.*\n$/,
   );
   assertEquals(code, 1);
-}, "sh");
+});
 
 test(
   "server.ts goes on where it cannot print a failure",
+  "sh",
+  "resetAndDestroy",
   async () => {
     await using server = redirected("2>/dev/full");
     await server.printed("listening");
     await reset("late", 2);
     assertEquals(await exchange("hello"), "server got: [b'hello']");
   },
-  "sh",
-  "resetAndDestroy",
 );
 
-test("server.ts says in one line whose connection failed", async () => {
-  await using server = await startServer();
-  await reset("late", 1);
-  await until(() => server.stderr.includes("\n"), "the failure is printed");
-  assertMatch(
-    server.stderr,
-    /^server\.ts: (127\.0\.0\.1|\[::1\]):\d+: Connection reset.*\)\n$/,
-  );
-}, "resetAndDestroy");
+test(
+  "server.ts says in one line whose connection failed",
+  "resetAndDestroy",
+  async () => {
+    await using server = await startServer();
+    await reset("late", 1);
+    await until(() => server.stderr.includes("\n"), "the failure is printed");
+    assertMatch(
+      server.stderr,
+      /^server\.ts: (127\.0\.0\.1|\[::1\]):\d+: Connection reset.*\)\n$/,
+    );
+  },
+);
 
 test(
   "server.ts prints at most ten failures in any ten seconds, and says so",
+  "resetAndDestroy",
   async () => {
     // The ten seconds are two, here.
     await using server = await startServer("--preload=tests/peers/clock.ts");
@@ -159,7 +164,6 @@ test(
     await sleep(2200 - (performance.now() - start));
     assertEquals(await fail(1), [""]);
   },
-  "resetAndDestroy",
 );
 
 test("server.ts lets nobody wait for clients that reset before accept", async () => {
@@ -208,35 +212,40 @@ async function whoIsAnswered(clients: Deno.Conn[]): Promise<boolean[]> {
   }));
 }
 
-test("server.ts waits for a second, then lets the 128 oldest go", async () => {
-  await using server = await startStarved(300);
-  const connectMany = async () => {
-    const silent: Deno.Conn[] = [];
-    while (silent.length < 300) silent.push(await connect());
-    return silent;
-  };
-  const [oldest, ...others] = await connectMany();
-  const start = performance.now();
-  assertEquals(await readAll(oldest!), "");
-  const patience = performance.now() - start;
-  assert(patience > 900 && patience < 1500, `it waited for ${patience} ms`);
-  oldest!.close();
-  await sleep(200);
-  const answered = await whoIsAnswered(others);
-  assertEquals(answered, others.map((_, index) => index >= 127));
+test(
+  "server.ts waits for a second, then lets the 128 oldest go",
+  "sh",
+  async () => {
+    await using server = await startStarved(300);
+    const connectMany = async () => {
+      const silent: Deno.Conn[] = [];
+      while (silent.length < 300) silent.push(await connect());
+      return silent;
+    };
+    const [oldest, ...others] = await connectMany();
+    const start = performance.now();
+    assertEquals(await readAll(oldest!), "");
+    const patience = performance.now() - start;
+    assert(patience > 900 && patience < 1500, `it waited for ${patience} ms`);
+    oldest!.close();
+    await sleep(200);
+    const answered = await whoIsAnswered(others);
+    assertEquals(answered, others.map((_, index) => index >= 127));
 
-  await sleep(1100); // a quiet second, after which it waits again
-  const again = await connectMany();
-  await sleep(500);
-  assertEquals(await whoIsAnswered(again), Array(300).fill(true));
-  assertMatch(
-    server.stderr,
-    /^(server\.ts: accept: Too many open files.*\n){10}$/,
-  );
-}, "sh");
+    await sleep(1100); // a quiet second, after which it waits again
+    const again = await connectMany();
+    await sleep(500);
+    assertEquals(await whoIsAnswered(again), Array(300).fill(true));
+    assertMatch(
+      server.stderr,
+      /^(server\.ts: accept: Too many open files.*\n){10}$/,
+    );
+  },
+);
 
 test(
   "server.ts answers beside silent clients, and reports in words who is let go",
+  "sh",
   async () => {
     // The ten seconds in which it prints ten lines are two, here.
     const flags = [...denoRun(), "--preload=tests/peers/clock.ts"];
@@ -257,5 +266,4 @@ test(
     assertMatch(`${peers[0]}`, /^server\.ts: (127\.0\.0\.1|\[::1\]):\d+$/);
     assertEquals(peers.length, new Set(peers).size); // each once
   },
-  "sh",
 );

@@ -115,6 +115,7 @@ Deno.test("answer() sends back what it read, even if that is nothing", async () 
 
 test(
   "bytesLiteral() writes each byte and 3000 random messages as Python does",
+  "python3",
   async () => {
     const { stdout, stderr } = await new Program(
       "python3",
@@ -132,7 +133,6 @@ test(
       assertEquals(`server got: [${bytesLiteral(message)}]`, text);
     }
   },
-  "python3",
 );
 
 test("socket_preview.ts prints the original's five lines, 20 times in a row", async () => {
@@ -143,11 +143,11 @@ test("socket_preview.ts prints the original's five lines, 20 times in a row", as
   }
 });
 
-test("socket_preview.ts prints what Python prints", async () => {
+test("socket_preview.ts prints what Python prints", "python3", async () => {
   const { stdout } = await new Program("python3", "tests/peers/original.py")
     .end();
   assertEquals(sortLines(stdout), fiveLines);
-}, "python3");
+});
 
 test("socket_preview.ts serves its five clients at once, and ends with them", async () => {
   await using script = start(
@@ -209,6 +209,7 @@ const copy = (commands: string) =>
 
 test(
   "socket_preview.ts runs, checks and lints alone in a strict project",
+  "sh",
   async () => {
     const strict = JSON.stringify({
       compilerOptions: {
@@ -229,16 +230,15 @@ test(
     });
     const { code, stdout, stderr } = await startShell(
       copy(`printf '%s' "$1" >deno.json &&
-      "$0" run -q --no-remote --no-npm --no-prompt \\
-        --allow-net=localhost:50008 socket_preview.ts &&
-      "$0" check -q *.ts && "$0" lint -q *.ts && "$0" doc --lint -q *.ts`),
+    "$0" run -q --no-remote --no-npm --no-prompt \\
+      --allow-net=localhost:50008 socket_preview.ts &&
+    "$0" check -q *.ts && "$0" lint -q *.ts && "$0" doc --lint -q *.ts`),
       strict,
     ).end();
     assertEquals(stderr, "");
     assertEquals(sortLines(stdout), fiveLines);
     assertEquals(code, 0);
   },
-  "sh",
 );
 
 /** Starts `server()` by itself, as a copy would run it, in an empty folder. */
@@ -263,6 +263,8 @@ async function signal(server: Program, name: string) {
 
 test(
   "server() outlives resets, and prints a line for each",
+  "sh",
+  "resetAndDestroy",
   async () => {
     await using server = await startCopy();
     await signal(server, "STOP"); // so that they reset before they are accepted
@@ -286,12 +288,11 @@ test(
     assertMatch(server.stderr, /^(\w+: .*\n)*$/);
     assertEquals(await exchange("hello"), "server got: [b'hello']");
   },
-  "sh",
-  "resetAndDestroy",
 );
 
 test(
   "server() answers beside silent clients, half-closed ones, and long messages",
+  "sh",
   async () => {
     await using server = await startCopy();
     const silent = await Promise.all(Array.from({ length: 100 }, connect));
@@ -311,32 +312,35 @@ test(
     for (const connection of silent) connection.close();
     assertEquals(server.stderr, "");
   },
-  "sh",
 );
 
-test("server() waits where descriptors are out, and then goes on", async () => {
-  await using server = await startCopy("ulimit -n 64;");
-  await sleep(700); // half a second after its start, Deno opens two more
-  const silent = await Promise.all(Array.from({ length: 120 }, connect));
-  await server.printed("Too many open files");
-  const before = server.stderr.split("\n").length;
-  await sleep(750);
-  const failures = server.stderr.split("\n").length - before;
-  assert(failures > 3 && failures < 9, `${failures} failures in 750 ms`);
-  for (const connection of silent) connection.close();
-  assertEquals(await exchange("hello"), "server got: [b'hello']");
-  assertMatch(server.stderr, /^(Error: Too many open files.*\n)+$/);
-}, "sh");
+test(
+  "server() waits where descriptors are out, and then goes on",
+  "sh",
+  async () => {
+    await using server = await startCopy("ulimit -n 64;");
+    await sleep(700); // half a second after its start, Deno opens two more
+    const silent = await Promise.all(Array.from({ length: 120 }, connect));
+    await server.printed("Too many open files");
+    const before = server.stderr.split("\n").length;
+    await sleep(750);
+    const failures = server.stderr.split("\n").length - before;
+    assert(failures > 3 && failures < 9, `${failures} failures in 750 ms`);
+    for (const connection of silent) connection.close();
+    assertEquals(await exchange("hello"), "server got: [b'hello']");
+    assertMatch(server.stderr, /^(Error: Too many open files.*\n)+$/);
+  },
+);
 
 test(
   "server() ends where it cannot print a failure",
+  "sh",
+  "resetAndDestroy",
   async () => {
     await using server = await startCopy("", "2>/dev/full");
     await reset("late", 1);
     assertEquals((await server.end()).code, 1);
   },
-  "sh",
-  "resetAndDestroy",
 );
 
 /** What `client()` prints for a name, where a server replies with some bytes. */

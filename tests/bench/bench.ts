@@ -14,8 +14,7 @@ import {
   start,
   starve,
 } from "../helpers.ts";
-import type { Load } from "./load.ts";
-import { applyLoad, residentMemory } from "./measure.ts";
+import { applyLoad, type Load } from "./load.ts";
 
 /** What takes the arguments of a shell's `exec`, and how often it is measured. */
 interface Server {
@@ -25,11 +24,10 @@ interface Server {
 }
 
 const python = await findPython();
-const servers: Server[] = [{
-  name: "server.ts",
-  command: [Deno.execPath(), ...denoRun(), "server.ts"],
-  rounds: 5,
-}];
+const deno = [Deno.execPath(), ...denoRun()];
+const servers: Server[] = [
+  { name: "server.ts", command: [...deno, "server.ts"], rounds: 5 },
+];
 if ((await shell("node -e ''").end()).code === 0) {
   const command = ["node", "tests/bench/node_server.mjs"];
   servers.push({ name: "node:net", command, rounds: 5 });
@@ -52,26 +50,36 @@ await measureStart();
 await measureMemory();
 
 function shell(script: string, ...args: string[]): Program {
-  return new Program("sh", "-c", script, "sh", ...args);
+  return new Program("sh", "-c", script, ...args);
 }
 
-/** The Python that starts and ends fastest: `python3` may be slow to find it. */
+/** The Python that is there and starts fastest: `python3` may be slow to find it. */
 async function findPython(): Promise<string> {
-  const { stdout } = await shell(`for python in $(which -a python3) \\
-    $(python3 -c 'import sys; print(sys.executable)'); do
-    echo "$python"; done`).end();
-  let fastest = "", least = Infinity;
+  const { stdout } = await shell(`which -a python3
+    python3 -c 'import sys; print(sys.executable)'`).end();
+  const times = new Map<number, string>();
   for (const path of new Set(stdout.split("\n").filter(Boolean))) {
-    const times: number[] = [];
-    for (let count = 0; count < 5; count++) {
-      const begin = performance.now();
-      await shell(`exec "$@"`, path, "-c", "pass").end();
-      times.push(performance.now() - begin);
-    }
-    if (median(times) > least) continue;
-    [fastest, least] = [path, median(times)];
+    times.set(
+      await medianTime(() => shell('exec "$0" -c pass', path), 5),
+      path,
+    );
   }
-  return fastest;
+  return times.get(Math.min(...times.keys())) ?? "";
+}
+
+/** The median of the times that a program takes, in milliseconds. */
+async function medianTime(
+  start: () => Program,
+  rounds: number,
+): Promise<number> {
+  const times: number[] = [];
+  while (times.length < rounds) {
+    const begin = performance.now();
+    const { code, stderr } = await start().end();
+    if (code !== 0) throw new Error(stderr);
+    times.push(performance.now() - begin);
+  }
+  return median(times);
 }
 
 /**
@@ -83,7 +91,7 @@ async function measureLoad(clients: number, exchanges: number) {
   for (let round = 0; round < 5; round++) {
     for (const { name, command, rounds } of servers) {
       if (round >= rounds) continue;
-      await using server = shell('exec "$@"', ...command);
+      await using server = shell('exec "$0" "$@"', ...command);
       await server.printed("listening");
       await applyLoad(1, 500); // to warm it up
       loads.get(name)!.push(await applyLoad(clients, exchanges));
@@ -160,42 +168,32 @@ async function measureStart() {
     ["socket_preview.ts", () => start("socket_preview.ts")],
   ];
   if (python) {
-    const run = (...args: string[]) => shell('exec "$@"', python, ...args);
+    const run = (...args: string[]) => shell('exec "$0" "$@"', python, ...args);
     programs.push(["Python, -c pass", () => run("-c", "pass")]);
     programs.push(["Python original", () => run("tests/peers/original.py")]);
   }
-  const times = programs.map(() => [] as number[]);
-  for (let round = 0; round < 21; round++) {
-    for (const [index, [, start]] of programs.entries()) {
-      const begin = performance.now();
-      const { code, stderr } = await start().end();
-      if (code !== 0) throw new Error(stderr);
-      times[index]!.push(performance.now() - begin);
-    }
-  }
-  console.log("\nstart to finish, medians of 21 runs in turn:");
-  for (const [index, [name]] of programs.entries()) {
-    const floor = median(times[name.startsWith("Python") ? 2 : 0]!);
-    const time = median(times[index]!);
+  console.log("\nstart to finish, medians of 21 runs:");
+  let floor = 0;
+  for (const [name, start] of programs) {
+    const time = await medianTime(start, 21);
+    floor ||= time;
     print(name, [`${time.toFixed(1)} ms`, `${(time / floor).toFixed(2)}x`]);
   }
 }
 
 /** Prints what a silent client costs the server. */
 async function measureMemory() {
-  const clients = 5000;
   await using server = start("server.ts");
   await server.printed("listening");
-  const atStart = await residentMemory(server.pid);
+  const resident = async () =>
+    Number((await shell(`ps -o rss= -p ${server.pid}`).end()).stdout);
+  const atStart = await resident();
   const connections: Deno.Conn[] = [];
-  while (connections.length < clients) connections.push(await connect());
+  while (connections.length < 5000) connections.push(await connect());
   await sleep(1000);
-  const withClients = await residentMemory(server.pid);
+  const each = (await resident() - atStart) / connections.length;
   for (const connection of connections) connection.close();
-  console.log(`\nresident memory of server.ts, in KiB:`);
-  print("at start", [`${atStart}`]);
-  print(`${clients} silent clients`, [`${withClients}`]);
-  print("for each of them", [((withClients - atStart) / clients).toFixed(1)]);
+  console.log(`\nmemory for a silent client: ${each.toFixed(1)} KiB`);
 }
 
 function print(name: string, figures: string[]) {
