@@ -15,15 +15,15 @@ const usage = `Usage: server.ts [-h | --help]
 Answers everyone who connects to ${host}:${port}, until Ctrl-C.`;
 
 if (Deno.args.length > 0) {
-  const isHelp = ["-h", "--help"].includes(Deno.args.join(" "));
+  const isHelp = ["-h", "--help"].includes(Deno.args.join());
   if (isHelp) console.log(usage);
   else console.error(usage);
   Deno.exit(isHelp ? 0 : 2);
 }
 
 const open = new Set<Deno.Conn>(); // the connections, the oldest first
-let graceStart = 0; // when accept began to fail, in milliseconds
-let lastFailure = -Infinity; // when it failed last, in milliseconds
+let lastFailure = -Infinity; // when accept failed last, in milliseconds
+let graceStart = lastFailure; // when it failed after a quiet second
 let printed = 0; // how many failures, in the last ten seconds
 
 const listener = listen();

@@ -15,7 +15,7 @@
 
 /** The port number, which names the socket on its machine. */
 export const port = 50008; // port = 50008
-/** The server's host: this machine, which all others cannot reach by this name. */
+/** The server's host: this machine, out of reach for all others. */
 export const host = "localhost"; // host = 'localhost'
 
 /**
