@@ -21,6 +21,7 @@ if (Deno.args.length > 0) {
   Deno.exit(isHelp ? 0 : 2);
 }
 
+const grace = 1000; // how long everyone is waited for, in milliseconds
 const open = new Set<Deno.Conn>(); // the connections, the oldest first
 let lastFailure = -Infinity; // when accept failed last, in milliseconds
 let graceStart = lastFailure; // when it failed after a quiet second
@@ -71,13 +72,13 @@ function listen(): Deno.Listener {
  */
 async function makeRoom(): Promise<void> {
   const now = performance.now();
-  if (now - lastFailure > 1000) graceStart = now;
+  if (now - lastFailure > grace) graceStart = now;
   lastFailure = now;
   await new Promise((resolve) => setTimeout(resolve, 25));
-  if (performance.now() - graceStart < 1000) return;
+  if (performance.now() - graceStart < grace) return;
   open.values().take(128).forEach(close);
   // Deno frees the descriptors only when the event loop has turned.
-  await new Promise((resolve) => setTimeout(resolve, 0));
+  await new Promise((resolve) => setTimeout(resolve));
 }
 
 /** Closes a connection, once: it may be answered when it has been let go. */

@@ -6,7 +6,6 @@
  */
 
 import {
-  connect,
   denoRun,
   exchange,
   Program,
@@ -47,7 +46,6 @@ await measureLoad(50, 5000);
 await measureLoad(500, 5000);
 await measureStorm(5000, 1024);
 await measureStart();
-await measureMemory();
 
 function shell(script: string, ...args: string[]): Program {
   return new Program("sh", "-c", script, ...args);
@@ -134,7 +132,8 @@ async function measureStorm(silent: number, descriptors: number) {
       20_000,
       "run",
       "-A",
-      "tests/bench/silent.ts",
+      "tests/peers/faults.ts",
+      "silent",
       `${silent}`,
     );
     await using _ = storm;
@@ -179,21 +178,6 @@ async function measureStart() {
     floor ||= time;
     print(name, [`${time.toFixed(1)} ms`, `${(time / floor).toFixed(2)}x`]);
   }
-}
-
-/** Prints what a silent client costs the server. */
-async function measureMemory() {
-  await using server = start("server.ts");
-  await server.printed("listening");
-  const resident = async () =>
-    Number((await shell(`ps -o rss= -p ${server.pid}`).end()).stdout);
-  const atStart = await resident();
-  const connections: Deno.Conn[] = [];
-  while (connections.length < 5000) connections.push(await connect());
-  await sleep(1000);
-  const each = (await resident() - atStart) / connections.length;
-  for (const connection of connections) connection.close();
-  console.log(`\nmemory for a silent client: ${each.toFixed(1)} KiB`);
 }
 
 function print(name: string, figures: string[]) {
