@@ -1,8 +1,8 @@
 #!/usr/bin/env -S deno run --allow-net=localhost:50008
 /**
  * The client of `socket_preview.ts` as a program of its own. It talks to a
- * server in another program, in whatever language that is. As this is a
- * stranger, it waits for ten seconds at most, and says what goes wrong.
+ * server in another program, in any language. That is a stranger to it, so it
+ * waits for ten seconds at most, and says what goes wrong.
  *
  *     deno run --allow-net=localhost:50008 client.ts Alice Bob
  *
@@ -19,6 +19,8 @@ Sends each NAME to ${host}:${port}, all at the same time, and prints the replies
 With --count, sends client0 to clientN-1 instead, for N from 1 to 1000.`;
 
 const flags = { alias: { h: "help" as const }, boolean: ["help" as const] };
+// The first time to refuse unknown options. The second time, `_` among the
+// strings keeps 007 as text; the first time, it would end parseArgs at `--_`.
 parseArgs(Deno.args, {
   ...flags,
   string: ["count"],
@@ -26,8 +28,6 @@ parseArgs(Deno.args, {
     if (option !== undefined) stop(`no such option: ${quote(argument)}`);
   },
 });
-// Only now with `_` as text, so that the name 007 does not become 7: given `--_`,
-// parseArgs would end with a TypeError.
 const { count, help, _: given } = parseArgs(Deno.args, {
   ...flags,
   string: ["count", "_"],
@@ -52,32 +52,33 @@ const late = new Promise<never>((_, reject) => {
 });
 const runs = names.map(async (name) => ({ name, problem: await run(name) }));
 const problems = Map.groupBy(await Promise.all(runs), ({ problem }) => problem);
-problems.delete(""); // the names for which there was none
-for (const [problem, struck] of problems) {
-  const share = `${struck.length} of ${names.length} names`;
-  const whose = ` (${share}, first ${quote(struck[0].name)})`;
+problems.delete(""); // the names without a problem
+for (const [problem, failed] of problems) {
+  const share = `${failed.length} of ${names.length} names`;
+  const whose = ` (${share}, first ${quote(failed[0].name)})`;
   console.error(`client.ts: ${problem}${names.length > 1 ? whose : ""}`);
 }
 Deno.exit(problems.size > 0 ? 1 : 0);
 
 /** Sends a name, prints the reply, and returns what went wrong, or "". */
 async function run(name: string): Promise<string> {
+  const reply = await Promise.race([exchange(name), late]).catch(explain);
+  if (typeof reply === "string") return reply;
   try {
-    const reply = await Promise.race([exchange(name), late]);
     console.log(`client got: [${bytesLiteral(reply)}]`);
-    if (reply.length > 0) return "";
-    return `no reply from ${host}:${port}, it closed the connection`;
   } catch (error) {
-    return explain(error as Error);
+    return `cannot print: ${(error as Error).message}`;
   }
+  if (reply.length > 0) return "";
+  return `${host}:${port} closed the connection without a reply`;
 }
 
 /** Connects, sends a name, and returns up to 1024 bytes of the reply. */
 async function exchange(name: string): Promise<Uint8Array> {
   const size = new TextEncoder().encode(name).length;
-  // No byte would leave both sides waiting; the server reads 1024 at most.
+  // An empty name would leave both sides waiting, the end of a long one unread.
   if (size === 0 || size > 1024) {
-    throw new RangeError(`${size} bytes, not 1-1024`);
+    throw new RangeError(`a name of ${size} bytes, not 1-1024`);
   }
   using connection = await Deno.connect({ hostname: host, port });
   const own = connection.localAddr, peer = connection.remoteAddr;
@@ -94,18 +95,18 @@ function explain({ name, message }: Error): string {
     ConnectionRefused: `no server on ${host}:${port}, start one: ` +
       "deno task server, or npx --yes deno@2 task server",
     NotCapable: `no permission to connect: add --allow-net=${host}:${port}`,
-    RangeError: `a name of ${message}`,
+    RangeError: message,
     TimeoutError: `no answer from ${host}:${port} in 10 s, is it stuck?`,
   };
   return known[name] ?? `${host}:${port}: ${message}`;
 }
 
-/** Writes a text in quotes: no line breaks, no control characters, not too long. */
+/** Quotes a text in one line, without control characters, cut at 60. */
 function quote(text: string): string {
   return Deno.inspect(text, { strAbbreviateSize: 60 });
 }
 
-/** Ends the program with what is wrong with its arguments. */
+/** Says what is wrong with the arguments, and ends the program. */
 function stop(problem: string): never {
   console.error(`client.ts: ${problem}\n${usage}`);
   Deno.exit(2);

@@ -1,8 +1,8 @@
 #!/usr/bin/env -S deno run --allow-net=localhost:50008
 /**
- * The server of `socket_preview.ts` as a program of its own. It answers clients
- * in other programs, in whatever language they are, until Ctrl-C. As these are
- * strangers, it goes on whatever they do.
+ * The server of `socket_preview.ts` as a program of its own. Until Ctrl-C, it
+ * answers clients in other programs, in any language. They are strangers to it,
+ * so nothing that they do may end it.
  *
  *     deno run --allow-net=localhost:50008 server.ts
  *
@@ -24,8 +24,8 @@ if (Deno.args.length > 0) {
 const grace = 1000; // how long everyone is waited for, in milliseconds
 const open = new Set<Deno.Conn>(); // the connections, the oldest first
 let lastFailure = -Infinity; // when accept failed last, in milliseconds
-let graceStart = lastFailure; // when it failed after a quiet second
-let printed = 0; // how many failures, in the last ten seconds
+let graceStart = lastFailure; // when the first of its failures in a row came
+let printed = 0; // failures that were printed in the last ten seconds
 
 const listener = listen();
 while (true) {
@@ -44,11 +44,11 @@ while (true) {
   }
 }
 
-/** Listens, and says where, or ends the program with what prevents it. */
+/** Listens, and says where, or says why it cannot, and ends the program. */
 function listen(): Deno.Listener {
   try {
     const listener = Deno.listen({ hostname: host, port });
-    // The address as well: where localhost is [::1], no IPv4 client gets in.
+    // Also the address: where localhost is [::1], no IPv4 client gets in.
     const address = addressOf(listener.addr);
     console.log(`server listening on ${host}:${port} (${address})`);
     return listener;
@@ -59,16 +59,18 @@ function listen(): Deno.Listener {
         "or wait a minute if it has ended",
       NotCapable: `no permission to listen: add --allow-net=${host}:${port}`,
     };
-    const problem = known[name] ?? `no start on ${host}:${port}: ${message}`;
+    const problem = known[name] ??
+      `cannot start on ${host}:${port}: ${message}`;
     console.error(`server.ts: ${problem}`);
     Deno.exit(1);
   }
 }
 
 /**
- * Waits for file descriptors after an accept that failed: 25 milliseconds, in
- * which whoever has sent something is answered. For a second that is all. Then
- * the 128 connections that came first, and still say nothing, are let go.
+ * Called when an accept has failed, most likely for want of descriptors. Waits
+ * 25 milliseconds, in which whoever has sent something is answered. Where accept
+ * has kept failing for a second, it then closes the oldest connections, up to
+ * 128: they came first, and most likely say nothing.
  */
 async function makeRoom(): Promise<void> {
   const now = performance.now();
@@ -81,7 +83,7 @@ async function makeRoom(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve));
 }
 
-/** Closes a connection, once: it may be answered when it has been let go. */
+/** Closes a connection, unless that is done: a second time would throw. */
 function close(connection: Deno.Conn): void {
   if (open.delete(connection)) connection.close();
 }
@@ -92,19 +94,17 @@ function report(place: string, error: unknown): void {
   printed++;
   setTimeout(() => printed--, 10_000);
   const more = printed === 10 ? " (10 in 10 s: no more for now)" : "";
-  const isLetGo = error instanceof Deno.errors.Interrupted; // while it was read
+  const isLetGo = error instanceof Deno.errors.Interrupted; // closed in a read
   const problem = isLetGo ? "let go to make room" : (error as Error).message;
   try {
     console.error(`server.ts: ${place}: ${problem}${more}`);
   } catch {
-    // Standard error cannot be written, which is no reason to stop serving.
+    // Where standard error cannot be written to, it still serves.
   }
 }
 
 /** Writes an address as `127.0.0.1:50008` or `[::1]:50008`. */
 function addressOf(address: Deno.Addr): string {
   const { hostname, port } = address as Deno.NetAddr;
-  return hostname.includes(":")
-    ? `[${hostname}]:${port}`
-    : `${hostname}:${port}`;
+  return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
 }

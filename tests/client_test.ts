@@ -169,6 +169,16 @@ test("client.ts says once what keeps many from connecting", "sh", async () => {
   assertEquals(code, 1);
 });
 
+test("client.ts says in one line that it cannot print", "sh", async () => {
+  await using _server = await startServer();
+  const script = 'exec "$0" "$@" >/dev/full';
+  const client = startShell(script, ...denoRun(), "client.ts", "A", "B");
+  assertMatch(
+    (await client.end()).stderr,
+    /^client\.ts: cannot print: No space left.* \(2 of 2 names, first "A"\)\n$/,
+  );
+});
+
 test("client.ts says in one line each which names fail; the others go on", async () => {
   await using _server = await startServer();
   const names = ["Alice", "", "x\n".repeat(513), "", "x".repeat(1009)];
@@ -214,7 +224,7 @@ test("client.ts prints each reply as it comes, and says who had none", async () 
   await clients.printed("client got: [b'']\n");
   await connections["slow"]!.write(encode("second"));
   const { code, stderr } = await clients.end();
-  const problem = "no reply from localhost:50008, it closed the connection";
+  const problem = "localhost:50008 closed the connection without a reply";
   assertEquals(stderr, `client.ts: ${problem} (1 of 3 names, first "none")\n`);
   assertEquals(code, 1);
   connections["quick"]!.close();

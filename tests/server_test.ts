@@ -105,7 +105,7 @@ test("server.ts says in one line that it cannot print", "sh", async () => {
   const { code, stderr } = await redirected(">/dev/full").end();
   assertMatch(
     stderr,
-    /^server\.ts: no start on localhost:50008: No space left on device.*\n$/,
+    /^server\.ts: cannot start on localhost:50008: No space left on device.*\n$/,
   );
   assertEquals(code, 1);
 });

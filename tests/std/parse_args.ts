@@ -64,8 +64,13 @@ export function parseArgs<Boolean extends string, String extends string>(
       texts[token.name] = takesNext ? next : token.value ?? "";
     } else unknown(argument, token.name);
   }
-  names.push(...args.slice(end + 1));
-  return { ...flags, ...texts, _: names } as unknown as Parsed<Boolean, String>;
+  const isText = string.includes("_" as String);
+  const isNumber = (name: string) => /\S/.test(name) && isFinite(Number(name));
+  const first = names.map((name) =>
+    isText || !isNumber(name) ? name : Number(name)
+  );
+  const all = [...first, ...args.slice(end + 1)];
+  return { ...flags, ...texts, _: all } as unknown as Parsed<Boolean, String>;
 
   /** Sets flags such as `-h`. Returns whether a value may follow. */
   function setLetters(argument: string): boolean {
