@@ -84,7 +84,7 @@ async function exchange(name: string): Promise<Uint8Array> {
   const own = connection.localAddr, peer = connection.remoteAddr;
   // Where nobody listens, Linux may connect a socket to itself.
   const isSelf = own.port === peer.port && own.hostname === peer.hostname;
-  if (isSelf) throw new Deno.errors.ConnectionRefused("connected to itself");
+  if (isSelf) throw new Deno.errors.ConnectionRefused();
   await send(connection, name);
   return await receive(connection);
 }

@@ -218,8 +218,9 @@ test("client.ts prints each reply as it comes, and says who had none", async () 
     const connection = await within(listener.accept(), "a client connects");
     connections[await readOnce(connection)] = connection;
   }
-  await connections["quick"]!.write(encode("first"));
-  await clients.printed("client got: [b'first']\n");
+  await connections["quick"]!.write(encode("1"));
+  await clients.printed("client got: [b'1']\n");
+  assertEquals(await readOnce(connections["quick"]!), ""); // it has closed
   connections["none"]!.close();
   await clients.printed("client got: [b'']\n");
   await connections["slow"]!.write(encode("second"));

@@ -123,7 +123,7 @@ async function measureStorm(silent: number, descriptors: number) {
   console.log(`\n${silent} silent clients at ${descriptors} descriptors:`);
   for (const { name, command } of servers) {
     await using server = shell(
-      `ulimit -n ${descriptors}; exec "$@"`,
+      `ulimit -n ${descriptors}; exec "$0" "$@"`,
       ...command,
     );
     await server.printed("listening");
