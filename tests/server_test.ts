@@ -140,7 +140,7 @@ test(
   "server.ts prints at most ten failures in any ten seconds, and says so",
   "resetAndDestroy",
   async () => {
-    // The ten seconds are two, here.
+    // The ten seconds are 1.25, here.
     await using server = await startServer("--preload=tests/peers/clock.ts");
     const more = " (10 in 10 s: no more for now)";
     let seen = 0;
@@ -159,9 +159,9 @@ test(
     assertEquals(await fail(300), [...Array(9).fill(""), more]);
     const start = performance.now();
     assertEquals(await fail(1), []);
-    await sleep(1600 - (performance.now() - start));
+    await sleep(800 - (performance.now() - start));
     assertEquals(await fail(1), []);
-    await sleep(2200 - (performance.now() - start));
+    await sleep(1400 - (performance.now() - start));
     assertEquals(await fail(1), [""]);
   },
 );
@@ -194,7 +194,7 @@ async function startStarved(
 ): Promise<Program> {
   const server = starve(descriptors, ...flags, "server.ts");
   await server.printed("listening");
-  await sleep(700); // half a second after its start, Deno opens two more
+  await sleep(600); // half a second after its start, Deno opens two more
   return server;
 }
 
@@ -228,11 +228,11 @@ test(
     const patience = performance.now() - start;
     assert(patience > 900 && patience < 1500, `it waited for ${patience} ms`);
     oldest!.close();
-    await sleep(200);
+    await sleep(100);
     const answered = await whoIsAnswered(others);
     assertEquals(answered, others.map((_, index) => index >= 127));
 
-    await sleep(1100); // a quiet second, after which it waits again
+    await sleep(1050); // a quiet second, after which it waits again
     const again = await connectMany();
     await sleep(500);
     assertEquals(await whoIsAnswered(again), Array(300).fill(true));
@@ -260,7 +260,7 @@ test(
   "server.ts answers beside silent clients, and reports in words who is let go",
   "sh",
   async () => {
-    // The ten seconds in which it prints ten lines are two, here.
+    // The ten seconds in which it prints ten lines are 1.25, here.
     const flags = [...denoRun(), "--preload=tests/peers/clock.ts"];
     await using server = await startStarved(64, flags);
     const silent: Promise<Deno.Conn>[] = [];

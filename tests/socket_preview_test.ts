@@ -319,7 +319,7 @@ test(
   "sh",
   async () => {
     await using server = await startCopy("ulimit -n 64;");
-    await sleep(700); // half a second after its start, Deno opens two more
+    await sleep(600); // half a second after its start, Deno opens two more
     const silent = await Promise.all(Array.from({ length: 120 }, connect));
     await server.printed("Too many open files");
     const before = server.stderr.split("\n").length;

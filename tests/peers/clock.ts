@@ -1,5 +1,5 @@
 /**
- * Loaded before a program, has its limits run out in a fifth of their time.
+ * Loaded before a program, has its limits run out in an eighth of their time.
  *
  * @module
  */
@@ -7,8 +7,8 @@
 const { setTimeout } = globalThis;
 globalThis.setTimeout =
   ((fn: () => void, milliseconds: number) =>
-    setTimeout(fn, milliseconds / 5)) as typeof setTimeout;
+    setTimeout(fn, milliseconds / 8)) as typeof setTimeout;
 
 const { timeout } = AbortSignal;
 AbortSignal.timeout = (milliseconds) =>
-  timeout.call(AbortSignal, milliseconds / 5);
+  timeout.call(AbortSignal, milliseconds / 8);
