@@ -6,14 +6,14 @@
  *
  *     deno run --allow-net=localhost:50008 socket_preview.ts
  *
- * A comment quotes the Python that a line stands for, or says why it is there.
+ * A comment quotes the Python that a line stands for, or says why it is needed.
  *
  * @module
  */
 
 // from socket import …: nothing to import, as sockets are built into Deno.
 
-/** The port number, which names the socket on its machine. */
+/** The port number, which names the server on its machine. */
 export const port = 50008; // port = 50008
 /** The server's host: this machine, out of reach for all others. */
 export const host = "localhost"; // host = 'localhost'
@@ -24,28 +24,29 @@ export const host = "localhost"; // host = 'localhost'
  * with `AddrInUse` if the port is taken. Ports the original's `server()`.
  */
 export async function server(): Promise<void> {
-  // sock = socket(…), sock.bind(…), sock.listen(5)
+  // sock = socket(…), sock.bind(('', port)), sock.listen(5); here for this
+  // machine alone, and with Deno's backlog of 511.
   const listener = Deno.listen({ hostname: host, port });
-  // Only the text: with no descriptor left, Deno could not look up a stack.
+  // Its text alone: to print its stack, Deno needs a free file descriptor.
   const report = (error: unknown) => console.error(`${error}`);
-  while (true) { // while True; not `for await`, which a failed accept would end
+  while (true) { // while True; a failed accept would end a `for await`
     try {
       const connection = await listener.accept(); // conn, addr = sock.accept()
       // Not awaited: while one client is slow, the others are served.
-      answer(connection).catch(report).finally(() => connection.close());
+      answer(connection).finally(() => connection.close()).catch(report);
     } catch (error) {
       report(error);
-      // This client reset its connection before it was accepted. On to the next.
+      // A client reset its connection before the accept: on to the next.
       if (error instanceof Deno.errors.NotConnected) continue;
-      // Out of descriptors, most likely: try again in 100 ms, not in a spin.
+      // Otherwise, most likely no descriptor is free: wait, rather than spin.
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }
 }
 
 /**
- * Reads a message of up to 1024 bytes, and sends back what it was. Rejects with
- * Deno's `ConnectionReset` or the like. Ports the body of the original's loop.
+ * Reads up to 1024 bytes, and sends back what it got. Rejects with Deno's
+ * `ConnectionReset` or the like. Ports the rest of the original's loop.
  */
 export async function answer(connection: Deno.Conn): Promise<void> {
   const data = await receive(connection); // data = conn.recv(1024)
@@ -66,10 +67,9 @@ export async function client(name: string): Promise<void> {
 }
 
 if (import.meta.main) { // if __name__ == '__main__'
-  // from threading import Thread, sthread = Thread(…), sthread.start(): an async
-  // function runs up to its first `await`, so it listens before anyone connects.
-  server();
-  // for i in range(5): Thread(target=client, …).start()
+  // from threading import Thread, sthread = Thread(…), sthread.start()
+  server(); // runs up to its first `await`: it listens before a client connects
+  // for i in range(5): Thread(target=client, …).start(), and wait for them all
   await Promise.all([0, 1, 2, 3, 4].map((i) => client(`client${i}`)));
   Deno.exit(); // sthread.daemon = True: nobody waits for the server
 }
@@ -89,10 +89,10 @@ export async function receive(connection: Deno.Conn): Promise<Uint8Array> {
   return buffer.subarray(0, count);
 }
 
-/** Writes bytes as Python prints them: `b'…'`, in printable ASCII. */
+/** Returns up to 1024 bytes as Python prints them: `b'…'`, in printable ASCII. */
 export function bytesLiteral(bytes: Uint8Array): string {
   const hex = (c: string) => c.charCodeAt(0).toString(16).padStart(2, "0");
-  // A character for each byte; backslashes first, before others come in.
+  // A character for each byte; backslashes first, before escapes add more.
   const text = String.fromCharCode(...bytes).replaceAll("\\", "\\\\")
     .replaceAll("\t", "\\t").replaceAll("\n", "\\n").replaceAll("\r", "\\r")
     .replace(/[^ -~]/g, (c) => `\\x${hex(c)}`);

@@ -80,7 +80,7 @@ test("the README's first command prints the five lines", "sh", async () => {
 
 const shortest = "tests/peers/shortest.ts";
 const [, resetCommand, , earlyCommand] =
-  (readme && blockAfter("either command"))
+  (readme && blockAfter("in a\nsecond terminal one of these"))
     .split("\n");
 
 /** Starts one of the servers with 64 descriptors, when it is ready for clients. */
@@ -128,7 +128,7 @@ const faults: Record<
 > = {
   "a reset": [() => type(resetCommand!).end()],
   "a reset before accept": [() => type(earlyCommand!).end()],
-  "a reset, and nowhere to print it": [
+  "a reset, standard error unwritable": [
     () => type(resetCommand!).end(),
     "2>/dev/full",
   ],
@@ -170,7 +170,7 @@ async function startClient(
 }
 
 test(
-  "the README says what comes of a client that meets itself",
+  "the README says what comes of a client that connects to itself",
   "sh",
   "unshare",
   "ip",
@@ -187,7 +187,7 @@ test(
       );
     }
     const itself = "answers itself"; // and what client.ts does is in its own tests
-    assertEquals(rowOf("a client meets itself"), [
+    assertEquals(rowOf("a client connects to itself"), [
       itself,
       itself,
       "ends, says why",

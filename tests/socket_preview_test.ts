@@ -204,7 +204,7 @@ test("socket_preview.ts tells the original's story, in its order", async () => {
 /** Copies the script into an empty folder, and has a shell go on there. */
 const copy = (commands: string) =>
   `folder=$(mktemp -d) && trap 'rm -r "$folder"' EXIT
-  trap 'kill $!; exit 1' HUP INT TERM
+  trap 'kill $!; wait; exit 1' HUP INT TERM
   cp socket_preview.ts "$folder" && cd "$folder" && ${commands}`;
 
 test(
