@@ -111,24 +111,23 @@ test("client.ts says once that there is no server, and how to start one", async 
   assertEquals(three, { code: 1, stdout: "", stderr });
 });
 
-/** Runs Deno in a network where a client has but one port: the server's. */
-const runAlone = (commands: string, ...args: string[]) =>
-  startShell(
-    `exec unshare -rn sh -c '
-      ip link set lo up &&
-      echo 50008 50008 >/proc/sys/net/ipv4/ip_local_port_range &&
-      ${commands}' sh "$0" "$@"`,
-    ...args,
-  ).end();
-
 test(
-  "client.ts says that there is no server where it would meet itself",
+  "client.ts notices that it meets itself",
   "sh",
   "unshare",
   "ip",
   async () => {
-    const outcome = await runAlone('exec "$@"', ...denoRun(), "client.ts", "A");
-    assertEquals(outcome, { code: 1, stdout: "", stderr: `${noServer}\n` });
+    // In a network without a server, where a client has but one port.
+    const client = startShell(
+      `exec unshare -rn sh -c 'ip link set lo up &&
+      echo 50008 50008 >/proc/sys/net/ipv4/ip_local_port_range &&
+      exec "$@"' sh "$0" "$@"`,
+      ...denoRun(),
+      "client.ts",
+      "Alice",
+    );
+    const stderr = `${noServer}\n`;
+    assertEquals(await client.end(), { code: 1, stdout: "", stderr });
   },
 );
 
@@ -273,36 +272,32 @@ test("deno task client passes arguments on as they are typed", async () => {
   assertEquals([code, stderr], [0, ""]);
 });
 
-test(
-  "Deno and Python print the same, whichever of them is the server",
-  "python3",
-  async () => {
-    const names = [
-      "Alice",
-      "Grüße 🦕",
-      `it's "quoted" \\ back\\slash`,
-      "x".repeat(1000),
-    ];
-    const python = (...args: string[]) =>
-      new Program("python3", "tests/peers/original.py", ...args);
-    const printed: Record<string, string> = {};
-    for (const side of ["Deno", "Python"]) {
-      await using server = side === "Deno"
-        ? start("server.ts")
-        : python("server");
-      await server.printed("listening");
-      const fromPython = await python("client", ...names).end();
-      const fromDeno = await run("client.ts", ...names);
-      for (const { code, stderr } of [fromPython, fromDeno]) {
-        assertEquals([code, stderr], [0, ""]);
-      }
-      printed[`Python to ${side}`] = sortLines(fromPython.stdout);
-      printed[`Deno to ${side}`] = sortLines(fromDeno.stdout);
+test("Deno and Python print the same, either way", "python3", async () => {
+  const names = [
+    "Alice",
+    "Grüße 🦕",
+    `it's "quoted" \\ back\\slash`,
+    "x".repeat(1000),
+  ];
+  const python = (...args: string[]) =>
+    new Program("python3", "tests/peers/original.py", ...args);
+  const printed: Record<string, string> = {};
+  for (const side of ["Deno", "Python"]) {
+    await using server = side === "Deno"
+      ? start("server.ts")
+      : python("server");
+    await server.printed("listening");
+    const fromPython = await python("client", ...names).end();
+    const fromDeno = await run("client.ts", ...names);
+    for (const { code, stderr } of [fromPython, fromDeno]) {
+      assertEquals([code, stderr], [0, ""]);
     }
-    const expected = printed["Python to Python"]!;
-    assertEquals(expected.split("\n").length, names.length + 1);
-    for (const [pair, text] of Object.entries(printed)) {
-      assertEquals(text, expected, pair);
-    }
-  },
-);
+    printed[`Python to ${side}`] = sortLines(fromPython.stdout);
+    printed[`Deno to ${side}`] = sortLines(fromDeno.stdout);
+  }
+  const expected = printed["Python to Python"]!;
+  assertEquals(expected.split("\n").length, names.length + 1);
+  for (const [pair, text] of Object.entries(printed)) {
+    assertEquals(text, expected, pair);
+  }
+});

@@ -130,12 +130,15 @@ export class Program {
   }
 
   async #collect(): Promise<Outcome> {
-    const { stdout, stderr, status } = this.#child;
-    const isEnded = status.finally(() => this.#hasEnded = true);
+    const read = async (name: "stdout" | "stderr") => {
+      const texts = this.#child[name].pipeThrough(new TextDecoderStream());
+      for await (const text of texts) this[name] += text;
+    };
+    const isEnded = this.#child.status.finally(() => this.#hasEnded = true);
     const [{ code }] = await Promise.all([
       isEnded,
-      readText(stdout, (text) => this.stdout += text),
-      readText(stderr, (text) => this.stderr += text),
+      read("stdout"),
+      read("stderr"),
     ]);
     return { code, stdout: this.stdout, stderr: this.stderr };
   }
@@ -170,15 +173,6 @@ export class Program {
     this.kill("SIGTERM"); // which `deno task` passes on to what it runs
     this.kill("SIGCONT"); // for one that a test has stopped
     await this.end();
-  }
-}
-
-async function readText(
-  stream: ReadableStream<Uint8Array>,
-  add: (text: string) => void,
-) {
-  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-    add(text);
   }
 }
 
@@ -227,11 +221,7 @@ export async function reset(mode: string, count: number) {
 
 /** Listens where the programs do. */
 export function listen(): Deno.TcpListener {
-  try {
-    return Deno.listen(address);
-  } catch {
-    return failOfTakenPort();
-  }
+  return Deno.listen(address);
 }
 
 /** Connects to where the programs listen. */
@@ -240,21 +230,16 @@ export async function connect(): Promise<Deno.TcpConn> {
 }
 
 /** Connects, sends a message, and returns all that comes, as `readAll` does. */
-export async function exchange(message: Uint8Array | string): Promise<string> {
+export async function exchange(message: string): Promise<string> {
   using connection = await within(connect(), "a server listens");
-  const bytes = typeof message === "string" ? encode(message) : message;
-  await connection.write(bytes);
+  await connection.write(encode(message));
   return await readAll(connection);
 }
 
 /** Returns all that comes until the other side closes. */
 export async function readAll(connection: Deno.Conn): Promise<string> {
-  let all = "";
-  while (true) {
-    const text = await readOnce(connection);
-    if (text === "") return all;
-    all += text;
-  }
+  const text = await readOnce(connection);
+  return text && text + await readAll(connection);
 }
 
 /** Reads once, and returns what came: nothing at the end of input. */
@@ -270,7 +255,7 @@ export function replyTo(name: string): string {
 }
 
 /** What `socket_preview.ts` prints, in order. */
-export const fiveLines = [0, 1, 2, 3, 4].map((i) => replyTo(`client${i}`)).join(
+export const fiveLines = Array.from("01234", (i) => replyTo(`client${i}`)).join(
   "",
 );
 
@@ -291,21 +276,19 @@ export function encode(text: string): Uint8Array<ArrayBuffer> {
 
 /** Waits for a promise, but fails after 10,000 milliseconds. */
 export async function within<T>(promise: Promise<T>, what: string): Promise<T> {
-  const { promise: limit, reject } = Promise.withResolvers<never>();
-  const error = new Error(`waited until ${what}`);
-  const timer = setTimeout(() => reject(error), 10_000);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const limit = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`waited until ${what}`)), 10_000);
+  });
   return await Promise.race([promise, limit]).finally(() =>
     clearTimeout(timer)
   );
 }
 
-/** Waits, for at most 10,000 milliseconds, until a condition holds. */
+/** Waits, for about 10,000 milliseconds at most, until a condition holds. */
 export async function until(condition: () => boolean, what: string) {
-  const start = performance.now();
-  while (!condition()) {
-    if (performance.now() - start > 10_000) {
-      throw new Error(`waited until ${what}`);
-    }
+  for (let tries = 0; !condition(); tries++) {
+    if (tries === 1000) throw new Error(`waited until ${what}`);
     await sleep(10);
   }
 }

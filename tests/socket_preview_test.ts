@@ -113,27 +113,23 @@ Deno.test("answer() sends back what it read, even if that is nothing", async () 
   }
 });
 
-test(
-  "bytesLiteral() writes each byte and 3000 random messages as Python does",
-  "python3",
-  async () => {
-    const { stdout, stderr } = await new Program(
-      "python3",
-      "tests/peers/literals.py",
-    ).end();
-    assertEquals(stderr, "");
-    const pairs = stdout.trimEnd().split("\n").map((line) =>
-      line.split(" ").map((hex) =>
-        Uint8Array.from(hex.match(/../g)!, (digits) => parseInt(digits, 16))
-      )
-    );
-    assertEquals(pairs.length, 3256);
-    for (const [message, reply] of pairs) {
-      const text = new TextDecoder().decode(reply);
-      assertEquals(`server got: [${bytesLiteral(message)}]`, text);
-    }
-  },
-);
+test("bytesLiteral() agrees with Python, 3256 times", "python3", async () => {
+  const { stdout, stderr } = await new Program(
+    "python3",
+    "tests/peers/literals.py",
+  ).end();
+  assertEquals(stderr, "");
+  const pairs = stdout.trimEnd().split("\n").map((line) =>
+    line.split(" ").map((hex) =>
+      Uint8Array.from(hex.match(/../g)!, (digits) => parseInt(digits, 16))
+    )
+  );
+  assertEquals(pairs.length, 3256);
+  for (const [message, reply] of pairs) {
+    const text = new TextDecoder().decode(reply);
+    assertEquals(`server got: [${bytesLiteral(message)}]`, text);
+  }
+});
 
 test("socket_preview.ts prints the original's five lines, 20 times in a row", async () => {
   for (let count = 0; count < 20; count++) {
@@ -207,39 +203,35 @@ const copy = (commands: string) =>
   trap 'kill $!; wait; exit 1' HUP INT TERM
   cp socket_preview.ts "$folder" && cd "$folder" && ${commands}`;
 
-test(
-  "socket_preview.ts runs, checks and lints alone in a strict project",
-  "sh",
-  async () => {
-    const strict = JSON.stringify({
-      compilerOptions: {
-        exactOptionalPropertyTypes: true,
-        noImplicitReturns: true,
-        noPropertyAccessFromIndexSignature: true,
-        noUncheckedIndexedAccess: true,
-        noUnusedLocals: true,
-        noUnusedParameters: true,
-        verbatimModuleSyntax: true,
+test("socket_preview.ts suits a strict project", "sh", async () => {
+  const strict = JSON.stringify({
+    compilerOptions: {
+      exactOptionalPropertyTypes: true,
+      noImplicitReturns: true,
+      noPropertyAccessFromIndexSignature: true,
+      noUncheckedIndexedAccess: true,
+      noUnusedLocals: true,
+      noUnusedParameters: true,
+      verbatimModuleSyntax: true,
+    },
+    lint: {
+      rules: {
+        tags: ["recommended", "jsr"],
+        include: ["no-await-in-sync-fn"],
       },
-      lint: {
-        rules: {
-          tags: ["recommended", "jsr"],
-          include: ["no-await-in-sync-fn"],
-        },
-      },
-    });
-    const { code, stdout, stderr } = await startShell(
-      copy(`printf '%s' "$1" >deno.json &&
-    "$0" run -q --no-remote --no-npm --no-prompt \\
-      --allow-net=localhost:50008 socket_preview.ts &&
-    "$0" check -q *.ts && "$0" lint -q *.ts && "$0" doc --lint -q *.ts`),
-      strict,
-    ).end();
-    assertEquals(stderr, "");
-    assertEquals(sortLines(stdout), fiveLines);
-    assertEquals(code, 0);
-  },
-);
+    },
+  });
+  const { code, stdout, stderr } = await startShell(
+    copy(`printf '%s' "$1" >deno.json &&
+  "$0" run -q --no-remote --no-npm --no-prompt \\
+    --allow-net=localhost:50008 socket_preview.ts &&
+  "$0" check -q *.ts && "$0" lint -q *.ts && "$0" doc --lint -q *.ts`),
+    strict,
+  ).end();
+  assertEquals(stderr, "");
+  assertEquals(sortLines(stdout), fiveLines);
+  assertEquals(code, 0);
+});
 
 /** Starts `server()` by itself, as a copy would run it, in an empty folder. */
 async function startCopy(before = "", after = ""): Promise<Program> {
@@ -290,47 +282,39 @@ test(
   },
 );
 
-test(
-  "server() answers beside silent clients, half-closed ones, and long messages",
-  "sh",
-  async () => {
-    await using server = await startCopy();
-    const silent = await Promise.all(Array.from({ length: 100 }, connect));
-    assertEquals(await exchange("hello"), "server got: [b'hello']");
-    using half = await connect();
-    await half.closeWrite();
-    assertEquals(await readAll(half), "server got: [b'']");
-    using long = await connect();
-    assertEquals(await long.write(new Uint8Array(5000).fill(97)), 5000);
-    assertEquals(await readOnce(long), `server got: [b'${"a".repeat(1024)}']`);
-    const many = Array.from({ length: 500 }, (_, i) => exchange(`${i}`));
-    const replies = Array.from(
-      { length: 500 },
-      (_, i) => `server got: [b'${i}']`,
-    );
-    assertEquals(await Promise.all(many), replies);
-    for (const connection of silent) connection.close();
-    assertEquals(server.stderr, "");
-  },
-);
+test("server() answers beside silent and odd clients", "sh", async () => {
+  await using server = await startCopy();
+  const silent = await Promise.all(Array.from({ length: 100 }, connect));
+  assertEquals(await exchange("hello"), "server got: [b'hello']");
+  using half = await connect();
+  await half.closeWrite();
+  assertEquals(await readAll(half), "server got: [b'']");
+  using long = await connect();
+  assertEquals(await long.write(new Uint8Array(5000).fill(97)), 5000);
+  assertEquals(await readOnce(long), `server got: [b'${"a".repeat(1024)}']`);
+  const many = Array.from({ length: 500 }, (_, i) => exchange(`${i}`));
+  const replies = Array.from(
+    { length: 500 },
+    (_, i) => `server got: [b'${i}']`,
+  );
+  assertEquals(await Promise.all(many), replies);
+  for (const connection of silent) connection.close();
+  assertEquals(server.stderr, "");
+});
 
-test(
-  "server() waits where descriptors are out, and then goes on",
-  "sh",
-  async () => {
-    await using server = await startCopy("ulimit -n 64;");
-    await sleep(600); // half a second after its start, Deno opens two more
-    const silent = await Promise.all(Array.from({ length: 120 }, connect));
-    await server.printed("Too many open files");
-    const before = server.stderr.split("\n").length;
-    await sleep(750);
-    const failures = server.stderr.split("\n").length - before;
-    assert(failures > 3 && failures < 9, `${failures} failures in 750 ms`);
-    for (const connection of silent) connection.close();
-    assertEquals(await exchange("hello"), "server got: [b'hello']");
-    assertMatch(server.stderr, /^(Error: Too many open files.*\n)+$/);
-  },
-);
+test("server() waits for descriptors, then goes on", "sh", async () => {
+  await using server = await startCopy("ulimit -n 64;");
+  await sleep(600); // half a second after its start, Deno opens two more
+  const silent = await Promise.all(Array.from({ length: 120 }, connect));
+  await server.printed("Too many open files");
+  const before = server.stderr.split("\n").length;
+  await sleep(750);
+  const failures = server.stderr.split("\n").length - before;
+  assert(failures > 3 && failures < 9, `${failures} failures in 750 ms`);
+  for (const connection of silent) connection.close();
+  assertEquals(await exchange("hello"), "server got: [b'hello']");
+  assertMatch(server.stderr, /^(Error: Too many open files.*\n)+$/);
+});
 
 test(
   "server() ends where it cannot print a failure",
