@@ -1,8 +1,8 @@
 #!/usr/bin/env -S deno run --allow-net=localhost:50008
 /**
  * The client of `socket_preview.ts` as a program of its own. It talks to a
- * server in another program, in any language. It has no control over what that
- * does, so it waits for ten seconds at most, and says what went wrong.
+ * server in another program, in any language. It does not control what that
+ * server does, so it waits ten seconds at most, and says what went wrong.
  *
  *     deno run --allow-net=localhost:50008 client.ts Alice Bob
  *
@@ -15,38 +15,37 @@ import { parseArgs } from "@std/cli/parse-args";
 import { bytesLiteral, host, port, receive, send } from "./socket_preview.ts";
 
 const usage = `Usage: client.ts [-h | --help] [--count N] [NAME ...]
-Sends each NAME to ${host}:${port}, all at the same time, and prints the replies.
-Without a NAME, sends client:process= and the id of this process.
+Sends all NAMEs to ${host}:${port} at the same time, and prints the replies.
+Without a NAME, sends client:process=PID, with the ID of this process.
 With --count, sends client0 to clientN-1 instead, for N from 1 to 1000.`;
 
 /** What went wrong, in words for the user. */
 class Problem extends Error {}
 
-// All names have the same ten seconds.
-const limit = AbortSignal.timeout(10_000); // milliseconds
+/** Rejects ten seconds after the start. All names share this limit. */
 const timeout = new Promise<never>((_, reject) => {
-  const problem = `no answer from ${host}:${port} in 10 s: is it stuck?`;
-  limit.onabort = () => reject(new Problem(problem));
+  const problem = `no reply from ${host}:${port} in 10 s: is the server stuck?`;
+  const signal = AbortSignal.timeout(10_000); // milliseconds
+  signal.onabort = () => reject(new Problem(problem));
 });
 
 const names = parseNames();
 const results = await Promise.allSettled(names.map(run));
-const problems = new Map<string, string[]>(); // with the names that had each
-for (const [index, result] of results.entries()) {
-  if (result.status === "fulfilled") continue;
-  const problem = explain(result.reason);
-  const affected = problems.get(problem) ?? [];
-  affected.push(names[index]);
-  problems.set(problem, affected);
-}
-for (const [problem, affected] of problems) {
-  const share = `${affected.length} of ${names.length} names`;
-  const note = ` (${share}, first ${quote(affected[0])})`;
+const failures = names.flatMap((name, index) => {
+  const result = results[index];
+  if (result.status === "fulfilled") return [];
+  return [{ name, problem: explain(result.reason) }];
+});
+// Each problem is printed once, however many names had it.
+for (const [problem, group] of Map.groupBy(failures, (f) => f.problem)) {
+  const share = `${group.length} of ${names.length} names`;
+  const note = ` (${share}, first ${quote(group[0].name)})`;
   console.error(`client.ts: ${problem}${names.length > 1 ? note : ""}`);
 }
-Deno.exit(problems.size > 0 ? 1 : 0);
+// Exits even if some connections are still waiting for a reply.
+Deno.exit(failures.length > 0 ? 1 : 0);
 
-/** Returns the names in the arguments. Exits if there is help or an error. */
+/** Returns the names to send. Exits after an error, or if asked for help. */
 function parseNames(): string[] {
   const names: string[] = [];
   const { count, help, "--": namesAfterDashes } = parseArgs(Deno.args, {
@@ -54,8 +53,8 @@ function parseNames(): string[] {
     boolean: ["help"],
     string: ["count"],
     "--": true,
-    // Called with each name, and with each option that is not listed above. The
-    // names are collected here as they are: parseArgs would turn 007 into 7.
+    // Called with each option that is not listed above, and with each name up
+    // to `--`. The result of parseArgs has the names, too, but 007 as 7.
     unknown: (argument, option) => {
       if (option !== undefined) stop(`no such option: ${quote(argument)}`);
       names.push(argument);
@@ -67,9 +66,9 @@ function parseNames(): string[] {
     Deno.exit();
   }
   if (count !== undefined) {
-    if (names.length > 0) stop("--count takes no names");
+    if (names.length > 0) stop("--count and names exclude each other");
     const isValid = /^([1-9]\d{0,2}|1000)$/.test(count);
-    if (!isValid) stop(`--count takes 1 to 1000, not ${quote(count)}`);
+    if (!isValid) stop(`--count must be 1 to 1000, not ${quote(count)}`);
     for (let i = 0; i < Number(count); i++) names.push(`client${i}`);
   }
   if (names.length === 0) names.push(`client:process=${Deno.pid}`);
@@ -104,7 +103,8 @@ async function exchange(name: string): Promise<Uint8Array> {
   const isSelf = own.port === peer.port && own.hostname === peer.hostname;
   if (isSelf) throw new Deno.errors.ConnectionRefused();
   await send(connection, name);
-  return await receive(connection); // awaited before `using` closes the connection
+  // Awaited here, as `using` closes the connection when the function returns.
+  return await receive(connection);
 }
 
 /** Prints a line to standard output. */
@@ -116,20 +116,20 @@ function print(line: string): void {
   }
 }
 
-/** Says in one line what went wrong, and what to do about it. */
+/** Says on one line what went wrong, and what to do about it. */
 function explain(error: Error): string {
   if (error instanceof Problem) return error.message;
   if (error instanceof Deno.errors.ConnectionRefused) {
-    return `no server is listening on ${host}:${port}, start one with ` +
-      "deno task server, or npx --yes deno@2 task server";
+    return `no server on ${host}:${port}: start one with deno task server, ` +
+      "or npx --yes deno@2 task server";
   }
   if (error instanceof Deno.errors.NotCapable) {
     return `no permission to connect: add --allow-net=${host}:${port}`;
   }
-  return `${host}:${port}: ${error.message}`;
+  return `cannot talk to ${host}:${port}: ${error.message}`;
 }
 
-/** Quotes a text in one line, escapes control characters, and cuts it at 60. */
+/** Quotes the first 60 characters of a text, and escapes control characters. */
 function quote(text: string): string {
   return Deno.inspect(text, { strAbbreviateSize: 60 });
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env -S deno run --allow-net=localhost:50008
 /**
  * The server of `socket_preview.ts` as a program of its own. It answers clients
- * in other programs, in any language, until Ctrl-C. It has no control over what
- * they do, so it keeps running whatever that is.
+ * in other programs, in any language, until Ctrl-C. It does not control those
+ * programs, so it keeps running whatever they do.
  *
  *     deno run --allow-net=localhost:50008 server.ts
  *
@@ -12,9 +12,9 @@
 import { answer, host, port } from "./socket_preview.ts";
 
 const usage = `Usage: server.ts [-h | --help]
-Answers everyone who connects to ${host}:${port}, until Ctrl-C.`;
+Answers every client that connects to ${host}:${port}, until Ctrl-C.`;
 
-/** Accepts clients and has them answered, for as long as the program runs. */
+/** Accepts clients and starts answering them, until the program is stopped. */
 async function serve(listener: Deno.TcpListener): Promise<never> {
   while (true) {
     try {
@@ -26,99 +26,106 @@ async function serve(listener: Deno.TcpListener): Promise<never> {
   }
 }
 
-/** The connections that are being answered, the oldest first. */
-const open = new Set<Deno.TcpConn>();
+/** The connections that are open, the oldest first. */
+const openConnections = new Set<Deno.TcpConn>();
 
 /** Answers one client. Prints what goes wrong, and never rejects. */
 async function answerOne(connection: Deno.TcpConn): Promise<void> {
-  open.add(connection);
+  openConnections.add(connection);
   try {
-    await answer(connection); // closes the connection, too
+    await answer(connection); // also closes the connection, even if it fails
   } catch (error) {
-    const isClosed = !open.has(connection); // by closeOldest()
-    const problem = isClosed ? "closed to make room" : (error as Error).message;
-    report(addressOf(connection.remoteAddr), problem);
+    const address = addressOf(connection.remoteAddr);
+    // If it is no longer in the set, closeOldest() has closed it.
+    if (openConnections.has(connection)) report(address, error as Error);
+    else report(address, new Error("closed to make room for other clients"));
   }
-  open.delete(connection);
+  openConnections.delete(connection);
 }
 
-/** Waits until it makes sense to call accept again, after it failed. */
+/** Prints why accept failed, and waits until it makes sense to try again. */
 async function recover(error: Error & { code?: string }): Promise<void> {
-  report("accept", error.message);
-  // On Linux, this client reset its connection before it was accepted.
-  if (error instanceof Deno.errors.NotConnected) return;
   if (error.code === "EMFILE" || error.code === "ENFILE") {
-    await waitForDescriptors();
-  } else {
-    // It may be such a client on another system, or an error that lasts. In
-    // that case, the pause leaves time for everything else.
-    await sleep(1);
+    await waitForFileDescriptors(error);
+    return;
   }
+  report("accept", error);
+  // On Linux, a client that resets its connection before it is accepted causes
+  // this error. The next client can be accepted at once.
+  if (error instanceof Deno.errors.NotConnected) return;
+  // Other systems report other errors for such a client, and an error that is
+  // not known here may persist. So pause, in order not to hog the processor.
+  await sleep(1);
 }
 
-// A shortage is a time in which accept fails for lack of file descriptors, the
-// numbers that the system gives to open files and connections. It is over when
-// there has been no such failure for a second. Both times are in milliseconds.
-let shortageStart = -Infinity;
-let lastFailure = -Infinity;
+// A shortage is a period in which accept fails because the process, or the
+// system, has run out of file descriptors: the numbers that stand for its open
+// files and connections. Failures belong to the same shortage if no more than a
+// second lies between them.
+let shortageStart = 0; // milliseconds
+let lastFailure = -Infinity; // milliseconds
 
 /**
- * Waits for 12 milliseconds. In that time, clients that have sent something are
- * answered, and their connections closed. If the shortage has lasted for more
- * than a second, that is not enough, so it also closes connections itself.
+ * Waits for 12 milliseconds, in which clients that have sent something can be
+ * answered, which frees file descriptors. If the shortage has lasted for over a
+ * second, that was not enough, so it then closes the oldest connections, too.
  */
-async function waitForDescriptors(): Promise<void> {
+async function waitForFileDescriptors(error: Error): Promise<void> {
   const now = performance.now();
-  if (now - lastFailure > 1000) shortageStart = now;
+  if (now - lastFailure > 1000) {
+    shortageStart = now;
+    report("accept", error); // once for each shortage
+  }
   lastFailure = now;
   await sleep(12);
   if (performance.now() - shortageStart > 1000) await closeOldest();
 }
 
 /**
- * Closes the 128 oldest connections, but at most half of all. Their clients had
- * the most time to send something, so they are the most likely to be idle.
+ * Closes the 128 oldest connections, or half of all if that is fewer. Their
+ * clients have had the most time to send something, so they are probably idle.
  */
 async function closeOldest(): Promise<void> {
-  const count = Math.min(128, Math.floor(open.size / 2));
-  for (const connection of open.values().take(count)) {
-    open.delete(connection);
+  const count = Math.min(128, Math.floor(openConnections.size / 2));
+  for (const connection of openConnections.values().take(count)) {
+    openConnections.delete(connection);
     connection.close();
   }
-  await sleep(0); // Deno frees the file descriptors in its next event loop turn.
+  // Deno frees their file descriptors in the next turn of its event loop.
+  await sleep(0);
 }
 
-let printed = 0; // how many lines were printed in the last ten seconds
+let printed = 0; // how many lines report() printed in the last ten seconds
 
-/** Prints an error in one line, but at most ten lines in any ten seconds. */
-function report(place: string, problem: string): void {
+/** Prints an error on one line, but no more than ten in any ten seconds. */
+function report(place: string, error: Error): void {
   if (printed === 10) return;
   printed++;
   setTimeout(() => printed--, 10_000);
-  const note = printed === 10 ? " (10 errors in 10 s: no more for now)" : "";
+  const note = printed === 10 ? " (only 10 errors are shown in any 10 s)" : "";
   try {
-    console.error(`server.ts: ${place}: ${problem}${note}`);
+    console.error(`server.ts: ${place}: ${error.message}${note}`);
   } catch {
     // Standard error cannot be written to, but clients can still be answered.
   }
 }
 
-/** Writes an address as `127.0.0.1:50008` or `[::1]:50008`. */
+/** Formats an address as `127.0.0.1:50008` or `[::1]:50008`. */
 function addressOf({ hostname, port }: Deno.NetAddr): string {
   const isIPv6 = hostname.includes(":");
   return isIPv6 ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }
 
 /** Waits for a number of milliseconds. */
-async function sleep(milliseconds: number): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, milliseconds));
+function sleep(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 /** Listens, or prints why it cannot, and exits. */
 function listen(): Deno.TcpListener {
   try {
-    // The backlog is how many clients may wait to be accepted. A long one keeps
-    // well-behaved clients from being turned away while others flood the server.
+    // The backlog is how many clients may wait to be accepted (a system may
+    // allow fewer). If it is full, a client tries again only after a second.
     return Deno.listen({ hostname: host, port, tcpBacklog: 4096 });
   } catch (error) {
     fail(explain(error as Error));
@@ -128,12 +135,13 @@ function listen(): Deno.TcpListener {
 /** Says why the program cannot listen, and what to do about it. */
 function explain(error: Error): string {
   if (error instanceof Deno.errors.AddrInUse) {
-    return `port ${port} is in use: stop the program that uses it, or wait a ` +
-      "minute if it has just stopped";
+    // Linux keeps the port of some servers in use for a minute after they stop.
+    return `port ${port} is in use: stop the program that uses it, or, if it ` +
+      "has just stopped, wait a minute";
   }
   if (error instanceof Deno.errors.PermissionDenied) {
-    return `the system does not allow the use of port ${port}: on Windows, ` +
-      "run netsh interface ipv4 show excludedportrange tcp to see if it is reserved";
+    return `the system reserves port ${port}: to see its reserved ports on ` +
+      "Windows, run netsh interface ipv4 show excludedportrange tcp";
   }
   if (error instanceof Deno.errors.NotCapable) {
     return `no permission to listen: add --allow-net=${host}:${port}`;
@@ -141,25 +149,27 @@ function explain(error: Error): string {
   return `cannot listen on ${host}:${port}: ${error.message}`;
 }
 
-/** Prints a problem in one line, and exits. */
+/** Prints a problem on one line, and exits. */
 function fail(problem: string): never {
   console.error(`server.ts: ${problem}`);
   Deno.exit(1);
 }
 
+// The program starts here: what it calls needs the variables above.
 if (Deno.args.length === 0) {
   const listener = listen();
+  // With the address, since clients of 127.0.0.1 cannot connect to [::1].
+  const address = addressOf(listener.addr);
   try {
-    // If localhost is [::1] here, clients that use 127.0.0.1 cannot connect.
-    const address = addressOf(listener.addr);
     console.log(`server listening on ${host}:${port} (${address})`);
   } catch (error) {
     fail(`cannot print: ${(error as Error).message}`);
   }
   await serve(listener);
-} else if (Deno.args.length === 1 && /^(-h|--help)$/.test(Deno.args[0])) {
+} else if (Deno.args.length === 1 && ["-h", "--help"].includes(Deno.args[0])) {
   console.log(usage);
 } else {
-  console.error(`server.ts: takes no arguments\n${usage}`);
+  const given = Deno.inspect(Deno.args.join(" "));
+  console.error(`server.ts: takes only --help, not ${given}\n${usage}`);
   Deno.exit(2);
 }

@@ -1,44 +1,45 @@
 #!/usr/bin/env -S deno run --allow-net=localhost:50008
 /**
- * A TCP server and five clients in one script, which talk over one port. Each
- * client sends its name, and prints what the server replies. Ported from
+ * One script that runs a TCP server and five clients, which talk to it over one
+ * port. Each client sends its name, and prints the server's reply. Ported from
  * `socket_preview.py`, Example 5-25 of Programming Python, 4th edition.
  *
  *     deno run --allow-net=localhost:50008 socket_preview.ts
  *
- * Comments in Python quote the original, shortened. The others explain the port.
+ * Comments that begin with Python code quote the original, shortened.
  *
  * @module
  */
 
-// from socket import *: not needed here, since sockets are built into Deno.
+// from socket import …: nothing to import here, as Deno has sockets built in.
 
 /** The port number, which identifies the server on its machine. */
 export const port = 50008; // port = 50008
-/** The machine that the server runs on: this one. Others cannot connect to it. */
+/** Server and clients run on this machine. Other machines cannot connect. */
 export const host = "localhost"; // host = 'localhost'
 
 /**
- * Listens, and answers each client that connects, many at the same time. Never
- * returns. Prints errors that concern a single client, and keeps running. Rejects
- * with `AddrInUse` or `NotCapable` if it cannot listen. Original: `server()`.
+ * Listens, and answers every client, many at the same time. It never returns:
+ * it prints later errors, and keeps running. Rejects with `AddrInUse` or
+ * `NotCapable` if it cannot listen. Original: `server()`, one client at a time.
  */
 export async function server(): Promise<void> {
   // sock = socket(…); sock.bind(('', port)); sock.listen(5)
+  // An empty host lets other machines connect. Here, only this machine can.
   const listener = Deno.listen({ hostname: host, port });
-  // As text: to print its stack too, Deno would need a free file descriptor.
+  // Prints no stack: that would crash Deno if no file descriptor is free.
   const report = (error: unknown) => console.error(`${error}`);
-  while (true) { // while True; a `for await` would stop if an accept failed
+  while (true) { // while True: (a `for await` would end at the first error)
     try {
       const connection = await listener.accept(); // conn, addr = sock.accept()
       // Not awaited, so that a slow client does not keep the others waiting.
       answer(connection).catch(report);
     } catch (error) {
       report(error);
-      // A client reset its connection before it was accepted: take the next one.
+      // The client disconnected before it was accepted: go on to the next one.
       if (error instanceof Deno.errors.NotConnected) continue;
-      // Others may last, such as a lack of file descriptors: pause before the
-      // next try, for 5 milliseconds, to leave the processor to other work.
+      // Other errors may persist, such as too many open files. Wait for 5 ms
+      // before the next try, so that this loop does not hog the processor.
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   }
@@ -47,10 +48,10 @@ export async function server(): Promise<void> {
 /**
  * Reads up to 1024 bytes, sends back a reply that quotes them, and closes the
  * connection. Rejects with `ConnectionReset` or `BrokenPipe` if the client has
- * gone away. Original: the rest of the loop in `server()`.
+ * broken it off. Original: the rest of the loop in `server()`.
  */
 export async function answer(accepted: Deno.Conn): Promise<void> {
-  // Closed at the end of this function. Python's garbage collector closes conn.
+  // `using` closes it at the end, as Python does when conn gets a new value.
   using connection = accepted;
   const data = await receive(connection); // data = conn.recv(1024)
   const reply = `server got: [${bytesLiteral(data)}]`; // reply = '…' % data
@@ -59,11 +60,11 @@ export async function answer(accepted: Deno.Conn): Promise<void> {
 
 /**
  * Connects, sends a name, prints up to 1024 bytes of the reply, and closes the
- * connection. Rejects with `ConnectionRefused` if no server is listening, or with
+ * connection. Rejects with `ConnectionRefused` if no server listens, or with
  * `NotCapable`, `ConnectionReset` or `BrokenPipe`. Original: `client(name)`.
  */
 export async function client(name: string): Promise<void> {
-  // sock = socket(…); sock.connect((host, port)); and sock.close() at the end
+  // sock = socket(…); sock.connect((host, port)); sock.close(), at the end
   using connection = await Deno.connect({ hostname: host, port });
   await send(connection, name); // sock.send(name.encode())
   const reply = await receive(connection); // reply = sock.recv(1024)
@@ -73,36 +74,40 @@ export async function client(name: string): Promise<void> {
 if (import.meta.main) { // if __name__ == '__main__'
   // from threading import Thread; sthread = Thread(target=server)
   // sthread.daemon = True; sthread.start()
-  // Not awaited, since it never returns. It listens before the next line runs;
-  // if it cannot, Deno prints the error and ends the script.
+  // Not awaited, since it never returns. It listens before the next line runs.
+  // If it cannot listen, Deno prints the error and ends the script.
   server();
   // for i in range(5): Thread(target=client, args=('client%s' % i,)).start()
   await Promise.all([0, 1, 2, 3, 4].map((i) => client(`client${i}`)));
-  Deno.exit(); // Ends server() too, which is what sthread.daemon = True is for.
+  Deno.exit(); // stops server() as well, as sthread.daemon = True does
 }
 
-// The functions below can stand after the code that calls them.
+// Functions may stand after the code that calls them.
 
-/** Sends a text as UTF-8: all of it, as one `write` may take only some bytes. */
+/** Sends a text in UTF-8. Rejects with `ConnectionReset` or `BrokenPipe`. */
 export async function send(connection: Deno.Conn, text: string): Promise<void> {
   let rest = new TextEncoder().encode(text);
+  // Repeated, since one `write` may take only some of the bytes.
   while (rest.length > 0) rest = rest.subarray(await connection.write(rest));
 }
 
-/** Waits for data, and returns 1 to 1024 bytes, or none at the end of stream. */
+/**
+ * Waits for data, and returns 1 to 1024 bytes, or none if the other side has
+ * finished sending. Rejects with `ConnectionReset`.
+ */
 export async function receive(connection: Deno.Conn): Promise<Uint8Array> {
   const buffer = new Uint8Array(1024);
-  const count = await connection.read(buffer); // null at the end of stream
+  const count = await connection.read(buffer); // null at the end of the stream
   return buffer.subarray(0, count ?? 0);
 }
 
-/** Returns bytes as the text that Python prints: `b'…'`, in printable ASCII. */
+/** Returns up to 1024 bytes as Python prints them: `b'…'`, in plain ASCII. */
 export function bytesLiteral(bytes: Uint8Array): string {
   const hex = (c: string) => c.charCodeAt(0).toString(16).padStart(2, "0");
-  // One character for each byte. Backslashes first, since the escapes add more.
-  const text = String.fromCharCode(...bytes).replaceAll("\\", "\\\\")
+  const text = String.fromCharCode(...bytes); // one character for each byte
+  const escaped = text.replaceAll("\\", "\\\\") // first, as the rest adds more
     .replaceAll("\t", "\\t").replaceAll("\n", "\\n").replaceAll("\r", "\\r")
     .replace(/[^ -~]/g, (c) => `\\x${hex(c)}`);
-  if (text.includes("'") && !text.includes('"')) return `b"${text}"`;
-  return `b'${text.replaceAll("'", "\\'")}'`;
+  if (text.includes("'") && !text.includes('"')) return `b"${escaped}"`;
+  return `b'${escaped.replaceAll("'", "\\'")}'`;
 }
