@@ -1,35 +1,42 @@
 /**
- * What the tests share: tests that leave nothing open, programs that run beside
- * them, and raw connections.
+ * What the tests share: tests that use the network, clients, and waiting with a
+ * limit. The programs that run beside a test are in `program.ts`.
  *
  * @module
  */
+
+import { connect as connectNode } from "node:net"; // it can reset a connection
 
 /** The folder that holds the programs. */
 export const root = new URL("../", import.meta.url);
 
 const address = { hostname: "localhost", port: 50008 };
-const decoder = new TextDecoder();
 
-/** How a program ended, and all that it printed. */
-export interface Outcome {
-  code: number;
-  stdout: string;
-  stderr: string;
+// A bare `deno test` permits nothing of this. Whoever permits some, wants all.
+const permissions: Deno.PermissionDescriptor[] = [
+  { name: "net", host: "localhost:50008" },
+  { name: "read", path: root },
+  { name: "run", command: Deno.execPath() },
+];
+const missing: string[] = [];
+for (const permission of permissions) {
+  const { state } = await Deno.permissions.query(permission);
+  if (state !== "granted") missing.push(permission.name);
 }
+const isTaken = missing.length === 0 && isPortTaken();
 
-/** Whether the tests may do what those of the network do. */
-export const permitted =
-  await isGranted({ name: "net", host: "localhost:50008" }) &&
-  await isGranted({ name: "read", path: root }) &&
-  await isGranted({ name: "run", command: Deno.execPath() });
+/** Whether the tests that use the network can run. */
+export const canRun = missing.length === 0 && !isTaken;
 
-async function isGranted(permission: Deno.PermissionDescriptor) {
-  return (await Deno.permissions.query(permission)).state === "granted";
+if (missing.length === permissions.length) {
+  Deno.test.ignore("tests that use the network: run deno task test", () => {});
+} else if (missing.length > 0) {
+  Deno.test("the tests have the permissions that they need", () => {
+    fail(`no permission for: ${missing.join(", ")}. Run deno task test`);
+  });
+} else if (isTaken) {
+  Deno.test("port 50008 is free", failIfTaken);
 }
-
-const isTaken = permitted && isPortTaken();
-if (isTaken) Deno.test("port 50008 is free", failOfTakenPort);
 
 function isPortTaken(): boolean {
   try {
@@ -40,183 +47,64 @@ function isPortTaken(): boolean {
   }
 }
 
-function failOfTakenPort(): never {
-  const error = new Error("port 50008 is taken: stop what listens there");
-  delete error.stack; // where it comes from helps nobody
+function failIfTaken() {
+  if (isPortTaken()) {
+    fail("port 50008 is in use: stop the program that uses it");
+  }
+}
+
+function fail(message: string): never {
+  const error = new Error(message);
+  delete error.stack; // it helps nobody here
   throw error;
 }
 
-/** What some tests need, and what succeeds where that is there. */
+const deno = Deno.execPath();
+
+/** What some tests need, each with a command that succeeds where it is there. */
 const probes = {
+  "/dev/full": ["sh", "-c", "test -c /dev/full"],
+  "file modes": [deno, "eval", "Deno.umask()"], // throws on Windows
+  nc: ["sh", "-c", "command -v nc"],
   python3: ["python3", "-c", ""],
   sh: ["sh", "-c", ":"],
-  nc: ["sh", "-c", "command -v nc"],
-  ip: ["sh", "-c", "command -v ip"],
-  unshare: ["sh", "-c", "unshare -rnm true"],
-  resetAndDestroy: [
-    Deno.execPath(),
+  signals: [
+    deno,
     "eval",
-    `import { Socket } from "node:net";
-    if (!Socket.prototype.resetAndDestroy) Deno.exit(1);`,
+    "Deno.addSignalListener('SIGTERM', () => {}), Deno.exit()",
   ],
+  ulimit: ["sh", "-c", 'ulimit -n 64 && test "$(ulimit -Hn)" = 64'],
+  unshare: ["sh", "-c", "unshare -rnm ip link set lo up"],
 };
+type Need = keyof typeof probes;
 
-const missing = new Set<string>();
-if (permitted && !isTaken) {
-  await Promise.all(
-    Object.entries(probes).map(async ([tool, probe]) => {
-      if (!await succeeds(probe)) missing.add(tool);
-    }),
-  );
-}
+const absent = new Set<string>();
+if (canRun) await Promise.all(Object.entries(probes).map(probe));
 
-async function succeeds([program, ...args]: string[]): Promise<boolean> {
-  try {
-    const options = { args, stdout: "null", stderr: "null" } as const;
-    return (await new Deno.Command(program!, options).output()).success;
-  } catch {
-    return false; // it is not there, or not permitted
-  }
+async function probe([need, [command, ...args]]: [string, string[]]) {
+  const options = { args, stdout: "null", stderr: "null" } as const;
+  const output = new Deno.Command(command!, options).output();
+  const succeeds = await output.then(({ success }) => success, () => false);
+  if (!succeeds) absent.add(need);
 }
 
 /**
- * Registers a test that goes through the network, and must leave nothing open.
- * Where a tool that it needs is missing, it is ignored, and says why.
+ * Registers a test that uses the network. If the machine lacks something that
+ * the test needs, it is ignored, and its name says why.
  */
-export function test(
-  name: string,
-  ...rest: [...tools: (keyof typeof probes)[], fn: () => Promise<void>]
-) {
-  if (!permitted || isTaken) return;
+export function test(name: string, ...rest: [...Need[], () => Promise<void>]) {
+  if (!canRun) return;
   const fn = rest.pop() as () => Promise<void>;
-  const lacking = rest.filter((tool) => missing.has(`${tool}`));
-  const ignore = lacking.length > 0;
-  if (ignore) name += ` (no ${lacking.join(", no ")} here)`;
-  Deno.test({ name, ignore, fn: () => runAlone(fn) });
-}
-
-/** Says so if somebody else has the port, before or after a failure. */
-async function runAlone(fn: () => Promise<void>) {
-  if (isPortTaken()) failOfTakenPort();
-  try {
-    await fn();
-  } catch (error) {
-    if (isPortTaken()) {
-      console.error("port 50008 is taken: stop what listens there");
-    }
-    throw error;
-  }
-}
-
-/** A program that runs beside a test. */
-export class Program {
-  stdout = "";
-  stderr = "";
-  readonly #child: Deno.ChildProcess;
-  readonly #outcome: Promise<Outcome>;
-  #hasEnded = false;
-
-  constructor(command: string, ...args: string[]) {
-    this.#child = new Deno.Command(command, {
-      args,
-      cwd: root,
-      // FORCE_COLOR would beat NO_COLOR.
-      env: { NO_COLOR: "1", FORCE_COLOR: "", DENO_NO_UPDATE_CHECK: "1" },
-      stdin: "null",
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
-    this.#outcome = this.#collect();
-  }
-
-  async #collect(): Promise<Outcome> {
-    const read = async (name: "stdout" | "stderr") => {
-      const texts = this.#child[name].pipeThrough(new TextDecoderStream());
-      for await (const text of texts) this[name] += text;
-    };
-    const isEnded = this.#child.status.finally(() => this.#hasEnded = true);
-    const [{ code }] = await Promise.all([
-      isEnded,
-      read("stdout"),
-      read("stderr"),
-    ]);
-    return { code, stdout: this.stdout, stderr: this.stderr };
-  }
-
-  /** The program's process id. */
-  get pid(): number {
-    return this.#child.pid;
-  }
-
-  /** Waits until the program has printed a text, on standard output or error. */
-  async printed(text: string) {
-    const isPrinted = () => (this.stdout + this.stderr).includes(text);
-    await until(() => isPrinted() || this.#hasEnded, `${text} is printed`);
-    if (!isPrinted()) await this.end(); // the last of it may come only now
-    if (isPrinted()) return;
-    throw new Error(`it ended after: ${this.stdout}${this.stderr}`);
-  }
-
-  /** Sends a signal, if the program still runs. */
-  kill(signal: Deno.Signal) {
-    if (!this.#hasEnded) this.#child.kill(signal);
-  }
-
-  /** Waits for the program's end, and kills it after 20 seconds. */
-  async end(): Promise<Outcome> {
-    const killing = setTimeout(() => this.kill("SIGKILL"), 20_000);
-    return await this.#outcome.finally(() => clearTimeout(killing));
-  }
-
-  /** Ends the program, unless it has ended by itself. */
-  async [Symbol.asyncDispose]() {
-    this.kill("SIGTERM"); // which `deno task` passes on to what it runs
-    this.kill("SIGCONT"); // for one that a test has stopped
-    await this.end();
-  }
-}
-
-const standIns = import.meta.resolve("@std/assert").startsWith("file:")
-  ? ["--import-map=tests/std/import_map.json"]
-  : [];
-
-/** The arguments with which Deno runs a program of the project. */
-export function denoRun(permission = "--allow-net=localhost:50008"): string[] {
-  return ["run", ...standIns, "-q", "--no-prompt", permission];
-}
-
-/** Starts a program of the project with the permission it documents, no other. */
-export function start(...args: string[]): Program {
-  return new Program(Deno.execPath(), ...denoRun(), ...args);
-}
-
-/** Runs a program of the project to its end. */
-export async function run(...args: string[]): Promise<Outcome> {
-  return await start(...args).end();
-}
-
-/** Starts a script of the shell's, in which `$0` is this Deno. */
-export function startShell(script: string, ...args: string[]): Program {
-  return new Program("sh", "-c", script, Deno.execPath(), ...args);
-}
-
-/** Starts `server.ts`, and waits until it listens. */
-export async function startServer(...flags: string[]): Promise<Program> {
-  const server = start(...flags, "server.ts");
-  await server.printed("server listening on localhost:50008");
-  return server;
-}
-
-/** Starts a command with no more than some file descriptors. */
-export function starve(limit: number, ...args: string[]): Program {
-  return startShell(`ulimit -n ${limit}; exec "$0" "$@"`, ...args);
-}
-
-/** Has clients connect and reset, one after the other; the modes are in the file. */
-export async function reset(mode: string, count: number) {
-  const faults = ["run", "-q", "-A", "tests/peers/faults.ts", mode, `${count}`];
-  const { code, stderr } = await new Program(Deno.execPath(), ...faults).end();
-  if (code !== 0) throw new Error(stderr);
+  const lacking = (rest as Need[]).filter((need) => absent.has(need));
+  const reason = ` (no ${lacking.join(", no ")} here)`;
+  Deno.test({
+    name: lacking.length > 0 ? name + reason : name,
+    ignore: lacking.length > 0,
+    fn: async () => {
+      failIfTaken();
+      await fn();
+    },
+  });
 }
 
 /** Listens where the programs do. */
@@ -224,29 +112,53 @@ export function listen(): Deno.TcpListener {
   return Deno.listen(address);
 }
 
-/** Connects to where the programs listen. */
+/** Connects to the program that listens. */
 export async function connect(): Promise<Deno.TcpConn> {
-  return await Deno.connect(address);
+  return await within(Deno.connect(address), "a connection");
 }
 
-/** Connects, sends a message, and returns all that comes, as `readAll` does. */
+/** Connects a number of clients, one after the other, which send nothing. */
+export async function connectMany(count: number): Promise<Deno.TcpConn[]> {
+  const clients: Deno.TcpConn[] = [];
+  while (clients.length < count) clients.push(await connect());
+  return clients;
+}
+
+/** Connects, sends a message, and returns all that comes back. */
 export async function exchange(message: string): Promise<string> {
-  using connection = await within(connect(), "a server listens");
+  using connection = await connect();
   await connection.write(encode(message));
   return await readAll(connection);
 }
 
-/** Returns all that comes until the other side closes. */
+/** Returns all that comes until the other side closes the connection. */
 export async function readAll(connection: Deno.Conn): Promise<string> {
   const text = await readOnce(connection);
   return text && text + await readAll(connection);
 }
 
-/** Reads once, and returns what came: nothing at the end of input. */
+/** Reads once, and returns what came: nothing at the end of the stream. */
 export async function readOnce(connection: Deno.Conn): Promise<string> {
   const buffer = new Uint8Array(8192);
-  const count = await within(connection.read(buffer), "something comes") ?? 0;
-  return decoder.decode(buffer.subarray(0, count));
+  const count = await within(connection.read(buffer), "data") ?? 0;
+  return new TextDecoder().decode(buffer.subarray(0, count));
+}
+
+/**
+ * Connects, sends a message if there is one, waits for `delay` milliseconds if
+ * it is not 0, and resets the connection.
+ */
+export async function reset(message = "", delay = 0) {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const socket = connectNode(address.port, address.hostname);
+  socket.on("connect", async () => {
+    if (message) await new Promise((sent) => socket.write(message, sent));
+    if (delay > 0) await sleep(delay);
+    socket.resetAndDestroy();
+  });
+  socket.on("error", reject);
+  socket.on("close", resolve);
+  await within(promise, "a reset");
 }
 
 /** The line that a client prints for a name without quotes and backslashes. */
@@ -255,11 +167,10 @@ export function replyTo(name: string): string {
 }
 
 /** What `socket_preview.ts` prints, in order. */
-export const fiveLines = Array.from("01234", (i) => replyTo(`client${i}`)).join(
-  "",
-);
+export const fiveLines = [0, 1, 2, 3, 4].map((i) => replyTo(`client${i}`))
+  .join("");
 
-/** The same lines in order, as clients may print them in any. */
+/** The same lines in order, as clients may print theirs in any. */
 export function sortLines(text: string): string {
   return text.split(/(?<=\n)/).sort().join("");
 }
@@ -274,26 +185,35 @@ export function encode(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(text);
 }
 
-/** Waits for a promise, but fails after 10,000 milliseconds. */
+/**
+ * How long a test waits for anything before it fails, in milliseconds. Nothing
+ * takes a second where it is quiet, so slow and busy machines have time enough.
+ */
+const limit = 30_000;
+
+/** Waits for a promise, but not for longer than the limit. */
 export async function within<T>(promise: Promise<T>, what: string): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`waited until ${what}`)), 10_000);
+  const tooLate = new Promise<never>((_, reject) => {
+    const error = new Error(`waited ${limit / 1000} seconds for ${what}`);
+    timer = setTimeout(() => reject(error), limit);
   });
-  return await Promise.race([promise, limit]).finally(() =>
-    clearTimeout(timer)
-  );
+  return await Promise.race([promise, tooLate])
+    .finally(() => clearTimeout(timer));
 }
 
-/** Waits, for about 10,000 milliseconds at most, until a condition holds. */
+/** Waits until a condition holds, but not for longer than the limit. */
 export async function until(condition: () => boolean, what: string) {
-  for (let tries = 0; !condition(); tries++) {
-    if (tries === 1000) throw new Error(`waited until ${what}`);
+  const start = performance.now();
+  while (!condition()) {
+    if (performance.now() - start > limit) {
+      throw new Error(`waited ${limit / 1000} seconds for ${what}`);
+    }
     await sleep(10);
   }
 }
 
-/** Waits for some milliseconds. */
+/** Waits for a number of milliseconds. */
 export async function sleep(milliseconds: number) {
   await new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
