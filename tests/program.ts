@@ -49,6 +49,11 @@ export class Program {
     return { code, stdout: this.stdout, stderr: this.stderr };
   }
 
+  /** The process ID. */
+  get pid(): number {
+    return this.#child.pid;
+  }
+
   /** Waits until the program has printed a text, or fails if it ends before. */
   async printed(text: string) {
     const isPrinted = () => (this.stdout + this.stderr).includes(text);
@@ -157,6 +162,19 @@ export function holdAccepts() {
     };
     return listener;
   }) as typeof Deno.listen;
+}
+
+/**
+ * Preloaded, prints the time limit in milliseconds that a client sets, and lets
+ * it run out when standard input is closed.
+ */
+export function endLimitWithInput() {
+  AbortSignal.timeout = (milliseconds) => {
+    console.log(`${milliseconds} ms`);
+    const controller = new AbortController();
+    Deno.stdin.read(new Uint8Array(1)).then(() => controller.abort());
+    return controller.signal;
+  };
 }
 
 /**

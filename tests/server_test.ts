@@ -14,7 +14,6 @@ import {
   readProject,
   reset,
   root,
-  test,
 } from "./helpers.ts";
 import {
   denoRun,
@@ -26,6 +25,7 @@ import {
   startShell,
   startStarved,
 } from "./program.ts";
+import { test } from "./register.ts";
 
 const usage = `Usage: server.ts [-h | --help]
 Answers every client that connects to localhost:50008, until Ctrl-C.
@@ -102,7 +102,8 @@ test("server.ts prints its usage if asked, or after any other argument", async (
 
 test("server.ts names a client whose connection fails, and goes on", async () => {
   await using server = await startServer();
-  await reset("", 500); // half a second is enough for the server to accept it
+  // When a later client has been answered, this one has been accepted.
+  await reset("", () => exchange("later"));
   await server.printed("server.ts: ");
   assertEquals(await exchange("hello"), "server got: [b'hello']");
   assertMatch(

@@ -1,86 +1,78 @@
 /**
  * Puts 200,000 exchanges on one server, or as many as its argument says, a tenth
- * of them abusive. The first half warms the server up; it must come out of the
- * second as it went in. Needs Linux, for its list of open descriptors.
+ * of them with clients that misbehave. The first half warms the server up. After
+ * the second, it must use no more than before. Needs Linux, for /proc and `ps`.
  *
  * @module
  */
 
 import { assert, assertEquals } from "@std/assert";
-import {
-  connect,
-  exchange,
-  Program,
-  reset,
-  sleep,
-  startServer,
-} from "../helpers.ts";
-import { applyLoad } from "./load.ts";
+import { connect, connectMany, exchange, reset, sleep } from "../helpers.ts";
+import { preload, startServer, startShell } from "../program.ts";
+import { applyLoad } from "./bench.ts";
 
+const lap = 10_000; // exchanges
 const total = Number(Deno.args[0] ?? 200_000);
-const half = total / 20_000; // in laps of 10,000 exchanges
-if (!Number.isInteger(half) || half < 1) {
-  throw new RangeError(`${total} exchanges, not a multiple of 20000`);
+const laps = total / lap;
+if (!Number.isInteger(laps / 2) || laps < 2) {
+  console.error(`soak.ts: takes a multiple of 20000, not ${Deno.args[0]}`);
+  Deno.exit(2);
 }
 
-// V8 collects its garbage, and gives memory back, only when it likes.
-const collect = `data:text/typescript,Deno.unrefTimer(setInterval(() =>
-  gc({ type: "major", execution: "sync", flavor: "last-resort" }), 1000))`;
-const flags = [
+/** Preloaded, collects garbage every second: V8 does it only when it likes. */
+function collectGarbage() {
+  const { gc } = globalThis as unknown as { gc: (options: unknown) => void };
+  const options = { type: "major", execution: "sync", flavor: "last-resort" };
+  Deno.unrefTimer(setInterval(() => gc(options), 1000));
+}
+
+await using server = await startServer(
   "--v8-flags=--expose-gc",
-  `--preload=${collect.replace("\n", "")}`,
-];
-await using server = await startServer(...flags);
-await sleep(1000); // half a second after the start, Deno opens two more
-const { descriptors: atStart } = await measure();
-const begin = performance.now();
-let answers = await runLaps();
-const { memory: atHalf } = await measure();
-answers += await runLaps();
-const { descriptors, memory } = await measure();
-const seconds = (performance.now() - begin) / 1000;
-const growth = (memory / atHalf - 1) * 100;
-console.log(`${total} exchanges in ${seconds.toFixed(0)} s:
-  ${answers} of ${total * 0.9} proper clients answered
-  ${descriptors} open descriptors, ${atStart} at start
-  ${memory} KiB of memory, ${atHalf} at half: ${growth.toFixed(1)} %`);
-assertEquals([answers, descriptors], [total * 0.9, atStart]);
-assert(growth < 10, "the server's memory grew by a tenth or more");
+  preload(collectGarbage),
+);
+await sleep(1000); // half a second after its start, Deno opens two more files
+const atStart = await measure();
+let answers = 0;
+let atHalf = atStart;
+for (let done = 1; done <= laps; done++) {
+  answers += await runLap();
+  console.log(`${done * lap} of ${total} exchanges, ${answers} answers`);
+  if (done === laps / 2) atHalf = await measure();
+}
+const atEnd = await measure();
+console.log(
+  `open files: ${atStart.files} at the start, ${atEnd.files} at the end
+memory in KiB: ${atHalf.memory} at half, ${atEnd.memory} at the end`,
+);
+assertEquals([answers, atEnd.files], [total * 0.9, atStart.files]);
+assert(atEnd.memory < atHalf.memory * 1.1, "memory grew by a tenth or more");
 assertEquals(await exchange("hello"), "server got: [b'hello']");
 
-/** Runs half of the laps. Returns how many proper clients were answered. */
-async function runLaps(): Promise<number> {
-  let answers = 0;
-  for (let lap = 0; lap < half; lap++) {
-    const silent = await Promise.all(Array.from({ length: 250 }, connect));
-    const loads = [
-      applyLoad(50, 9000),
-      sayTooMuch(),
-      reset("reset", 250),
-      reset("after", 250),
-    ];
-    answers += (await Promise.all(loads))[0]!.answers;
-    for (const connection of silent) connection.close();
-  }
-  return answers;
-}
-
-async function sayTooMuch() {
+/** Returns how many well-behaved clients got their answer. */
+async function runLap(): Promise<number> {
+  const silent = await connectMany(250);
+  const load = applyLoad(50, lap * 0.9);
   for (let count = 0; count < 250; count++) {
+    await reset();
+    await reset("hello");
     using connection = await connect();
     await connection.write(new Uint8Array(5000)).catch(() => {});
   }
+  for (const connection of silent) connection.close();
+  return await load;
 }
 
-/** The server's open descriptors, and its least memory in 5 seconds, in KiB. */
-async function measure() {
-  const ps = `ls /proc/${server.pid}/fd | wc -l; ps -o rss= -p ${server.pid}`;
-  let descriptors = 0, memory = Infinity;
+/** The server's open files, and its least memory in 5 seconds, in KiB. */
+async function measure(): Promise<{ files: number; memory: number }> {
+  const script = 'ls /proc/"$1"/fd | wc -l; ps -o rss= -p "$1"';
+  let files = 0;
+  let memory = Infinity;
   for (let reading = 0; reading < 10; reading++) {
     await sleep(500);
-    const { stdout } = await new Program("sh", "-c", ps).end();
+    const { stdout } = await startShell(script, `${server.pid}`).end();
     const [open, resident] = stdout.split("\n").map(Number);
-    [descriptors, memory] = [open!, Math.min(memory, resident!)];
+    files = open!;
+    memory = Math.min(memory, resident!);
   }
-  return { descriptors, memory };
+  return { files, memory };
 }

@@ -1,0 +1,183 @@
+/**
+ * What misbehaving clients do to each server, and misbehaving servers to each
+ * client: the cells of the README's two tables, each of them measured.
+ *
+ * @module
+ */
+
+import { assertEquals, assertMatch } from "@std/assert";
+import { connectMany, exchange, listen } from "./helpers.ts";
+import { readProject, reset, sleep } from "./helpers.ts";
+import { denoRun, endLimitWithInput, holdAccepts } from "./program.ts";
+import { preload, Program, start, startServer } from "./program.ts";
+import { startShell, startStarved, stay } from "./program.ts";
+import { type Need, test } from "./register.ts";
+
+const short = "tests/peers/short_version.ts";
+
+/** The three cells of a row of the README, which is found by its start. */
+async function cellsOf(row: string): Promise<string[]> {
+  const lines = (await readProject("README.md")).split("\n");
+  const line = lines.find((line) => line.startsWith(`| ${row}`));
+  return line!.split("|").slice(2, 5).map((cell) => cell.trim());
+}
+
+/** Tests that each server does what its cell says, after its clients' fault. */
+function testServers(
+  row: string,
+  startOne: (...args: string[]) => Program,
+  fault: () => Promise<Deno.Conn[] | void>,
+  ...needs: Need[]
+) {
+  test(`README: clients that ${row}`, ...needs, async () => {
+    const cells = await cellsOf(row);
+    for (const file of [short, "socket_preview.ts", "server.ts"]) {
+      await using server = startOne(
+        preload(stay),
+        preload(holdAccepts),
+        file,
+      );
+      await server.printed("listening\n");
+      const isEarly = row.includes("before accept");
+      if (isEarly) await fault();
+      await server.closeInput(); // from here on, it accepts clients
+      const clients = isEarly ? [] : await fault() ?? [];
+      await checkServer(server, cells.shift()!);
+      for (const client of clients) client.close();
+    }
+  });
+}
+
+async function checkServer(server: Program, cell: string) {
+  if (cell === "crashes") {
+    assertEquals((await server.end()).code, 1);
+  } else if (cell === "answers") {
+    assertEquals(await exchange("hello"), "server got: [b'hello']");
+  } else {
+    assertEquals(cell, "blocked");
+    const answer = exchange("hello").catch(() => "");
+    assertEquals(await Promise.race([answer, sleep(500)]), undefined);
+    server.kill("SIGTERM");
+    assertEquals(await answer, "");
+  }
+}
+
+/** A reset after a tenth of a second, in which most servers accept a client. */
+const lateReset = () => reset("", () => sleep(100));
+
+/** Starts a program whose standard error is a full disk. */
+const startOnFullDisk = (...args: string[]) =>
+  startShell('exec "$0" "$@" 2>/dev/full', ...denoRun(), ...args);
+
+testServers("are silent:", start, () => connectMany(1));
+testServers("reset:", start, lateReset);
+testServers("reset before accept", start, () => reset());
+testServers(
+  "reset while the disk is full",
+  startOnFullDisk,
+  lateReset,
+  "/dev/full",
+);
+testServers(
+  "are silent, and take",
+  startStarved,
+  () => connectMany(100),
+  "ulimit",
+);
+
+/** How Deno runs the three clients, in the order of the README's columns. */
+function clientCommands(...flags: string[]): string[][] {
+  const files = [`./${short}`, "./socket_preview.ts"];
+  const commands = files.map((file) => {
+    const source = `import { client } from "${file}"; await client("Alice");`;
+    return [Deno.execPath(), "eval", ...flags, source];
+  });
+  const args = [...denoRun(), ...flags, "client.ts", "Alice"];
+  return [...commands, [Deno.execPath(), ...args]];
+}
+
+test("README: a server that never replies", async () => {
+  using _listener = listen();
+  const cells = await cellsOf("never replies");
+  for (const command of clientCommands(preload(endLimitWithInput))) {
+    await using client = new Program(...command as [string]);
+    const cell = cells.shift();
+    if (cell === "waits") {
+      await client.closeInput();
+      assertEquals(await Promise.race([client.end(), sleep(500)]), undefined);
+    } else {
+      assertEquals(cell, "gives up after 10 s");
+      await client.printed("10000 ms");
+      await client.closeInput();
+      assertEquals((await client.end()).code, 1);
+    }
+  }
+});
+
+test("README: a server that is missing", "unshare", async () => {
+  // In this network, clients can only have the port of the missing server.
+  const script = `exec unshare -rn sh -c 'ip link set lo up &&
+    cd /proc/sys/net/ipv4 && echo 50008 50008 >ip_local_port_range &&
+    cd "$OLDPWD" && exec "$@"' sh "$@"`;
+  const cells = await cellsOf("is missing");
+  for (const command of clientCommands()) {
+    const { code, stdout, stderr } = await startShell(script, ...command).end();
+    if (cells.shift() === "talks to itself") {
+      assertMatch(stdout, /^client got: \[b['"]Alice['"]\]\n$/);
+    } else {
+      assertMatch(stderr, /^client\.ts: no server on localhost:50008: .+\n$/);
+      assertEquals([code, stdout], [1, ""]);
+    }
+  }
+});
+
+/**
+ * Checks how programs fail at the start: the script with Deno's own error, the
+ * others with one line.
+ */
+async function checkStart(
+  messages: Record<string, string>,
+  ...flags: string[]
+) {
+  for (const [file, message] of Object.entries(messages)) {
+    const program = new Program(Deno.execPath(), ...flags, file);
+    const { code, stdout, stderr } = await program.end();
+    const isScript = file === "socket_preview.ts";
+    const start = isScript ? stderr.slice(0, message.length) : stderr;
+    assertEquals([code, stdout, start], [1, "", message]);
+  }
+}
+
+test("every program says if it lacks permission", async () => {
+  const add = "add --allow-net=localhost:50008";
+  await checkStart({
+    "socket_preview.ts": "error: Uncaught (in promise) NotCapable: ",
+    "server.ts": `server.ts: no permission to listen: ${add}\n`,
+    "client.ts": `client.ts: no permission to connect: ${add}\n`,
+  }, ...denoRun("--allow-net=localhost:50009"));
+});
+
+test("every server says if the port is in use", async () => {
+  using _listener = listen();
+  await checkStart({
+    "socket_preview.ts": "error: Uncaught (in promise) AddrInUse: ",
+    "server.ts": "server.ts: port 50008 is in use: stop the program that uses" +
+      " it, or, if it has just stopped, wait a minute\n",
+  }, ...denoRun());
+});
+
+test("every program says if it cannot print", "/dev/full", async () => {
+  const script = 'exec "$0" "$@" >/dev/full';
+  const server = startShell(script, ...denoRun(), "server.ts");
+  const { code, stderr } = await server.end();
+  assertMatch(stderr, /^server\.ts: cannot print: .+\n$/);
+  assertEquals(code, 1);
+  await using _server = await startServer();
+  const client = await startShell(script, ...denoRun(), "client.ts", "A", "B")
+    .end();
+  assertMatch(
+    client.stderr,
+    /^client\.ts: cannot print: .+ \(2 of 2 names, first "A"\)\n$/,
+  );
+  assertEquals(client.code, 1);
+});
