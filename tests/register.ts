@@ -56,18 +56,18 @@ function fail(message: string): never {
 
 const deno = Deno.execPath();
 
+const isExecutable = `Deno.statSync(Deno.execPath()).mode & 0o111`;
+const receivesSignal = `Deno.addSignalListener("SIGTERM", () => Deno.exit(0));
+  setTimeout(() => Deno.exit(1), 5000);
+  Deno.kill(Deno.pid, "SIGTERM");`;
+
 /** What some tests need, each with a command that succeeds where it is there. */
 const probes = {
   "/dev/full": ["sh", "-c", "test -c /dev/full"],
-  "file modes": [deno, "eval", "Deno.umask()"], // throws on Windows
+  "file modes": [deno, "eval", `Deno.exit(${isExecutable} ? 0 : 1)`],
   nc: ["sh", "-c", "command -v nc"],
   python3: ["python3", "-c", ""],
-  sh: ["sh", "-c", ":"],
-  signals: [
-    deno,
-    "eval",
-    "Deno.addSignalListener('SIGTERM', () => {}), Deno.exit()",
-  ],
+  signals: [deno, "eval", receivesSignal],
   ulimit: ["sh", "-c", 'ulimit -n 64 && test "$(ulimit -Hn)" = 64'],
   unshare: ["sh", "-c", "unshare -rnm ip link set lo up"],
 };
@@ -77,10 +77,13 @@ const absent = new Set<string>();
 if (canRun) await Promise.all(Object.entries(probes).map(probe));
 
 async function probe([need, [command, ...args]]: [string, string[]]) {
-  const options = { args, stdout: "null", stderr: "null" } as const;
-  const output = new Deno.Command(command!, options).output();
-  const succeeds = await output.then(({ success }) => success, () => false);
-  if (!succeeds) absent.add(need);
+  try {
+    const options = { args, stdout: "null", stderr: "null" } as const;
+    const { success } = await new Deno.Command(command!, options).output();
+    if (!success) absent.add(need);
+  } catch {
+    absent.add(need); // there is no such command
+  }
 }
 
 /**
