@@ -19,15 +19,15 @@ export const port = 50008; // port = 50008
 export const host = "localhost"; // host = 'localhost'
 
 /**
- * Listens, and answers every client, many at the same time. It never returns:
- * it prints later errors, and keeps running. Rejects with `AddrInUse` or
- * `NotCapable` if it cannot listen. Original: `server()`, one client at a time.
+ * Listens, and answers its clients, many at a time. It never returns: it prints
+ * any later error, and keeps running. Rejects with `AddrInUse` or `NotCapable`
+ * if it cannot listen. Original: `server()`, which answers one at a time.
  */
 export async function server(): Promise<void> {
   // sock = socket(…); sock.bind(('', port)); sock.listen(5)
   // An empty host lets other machines connect. Here, only this machine can.
   const listener = Deno.listen({ hostname: host, port });
-  // Prints no stack: that would crash Deno if no file descriptor is free.
+  // Prints no stack trace, since Deno needs a free file descriptor for that.
   const report = (error: unknown) => console.error(`${error}`);
   while (true) { // while True: (a `for await` would end at the first error)
     try {
@@ -36,7 +36,7 @@ export async function server(): Promise<void> {
       answer(connection).catch(report);
     } catch (error) {
       report(error);
-      // The client disconnected before it was accepted: go on to the next one.
+      // The client reset its connection before it was accepted: take the next.
       if (error instanceof Deno.errors.NotConnected) continue;
       // Other errors may persist, such as too many open files. Wait for 5 ms
       // before the next try, so that this loop does not hog the processor.
@@ -48,10 +48,10 @@ export async function server(): Promise<void> {
 /**
  * Reads up to 1024 bytes, sends back a reply that quotes them, and closes the
  * connection. Rejects with `ConnectionReset` or `BrokenPipe` if the client has
- * broken it off. Original: the rest of the loop in `server()`.
+ * reset it or closed it. Original: the rest of the loop in `server()`.
  */
 export async function answer(accepted: Deno.Conn): Promise<void> {
-  // `using` closes it at the end, as Python does when conn gets a new value.
+  // `using` closes it at the end, like `with` in Python.
   using connection = accepted;
   const data = await receive(connection); // data = conn.recv(1024)
   const reply = `server got: [${bytesLiteral(data)}]`; // reply = '…' % data

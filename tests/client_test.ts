@@ -47,6 +47,7 @@ test("client.ts --count sends numbered names, up to 1000", async () => {
   await checkReplies(names.slice(0, 1), "--count=1");
   await checkReplies(names.slice(0, 9), "--count", "9");
   await checkReplies(names.slice(0, 3), "--count=9", "--count", "3");
+  await checkReplies(names.slice(0, 100), "--count=100");
   await checkReplies(names, "--count=1000");
 });
 

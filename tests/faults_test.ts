@@ -15,11 +15,11 @@ import { type Need, test } from "./register.ts";
 
 const short = "tests/peers/short_version.ts";
 
-/** The three cells of a row of the README, which is found by its start. */
+/** The three cells that follow a cell of the README's tables. */
 async function cellsOf(row: string): Promise<string[]> {
   const lines = (await readProject("README.md")).split("\n");
-  const line = lines.find((line) => line.startsWith(`| ${row}`));
-  return line!.split("|").slice(2, 5).map((cell) => cell.trim());
+  const cells = lines.map((line) => line.split("|").map((cell) => cell.trim()));
+  return cells.find(([, first]) => first === row)!.slice(2, 5);
 }
 
 /** Tests that each server does what its cell says, after its clients' fault. */
@@ -29,7 +29,7 @@ function testServers(
   fault: () => Promise<Deno.Conn[] | void>,
   ...needs: Need[]
 ) {
-  test(`README: clients that ${row}`, ...needs, async () => {
+  test(`README: ${row}`, ...needs, async () => {
     const cells = await cellsOf(row);
     for (const file of [short, "socket_preview.ts", "server.ts"]) {
       await using server = startOne(
@@ -38,7 +38,7 @@ function testServers(
         file,
       );
       await server.printed("listening\n");
-      const isEarly = row.includes("before accept");
+      const isEarly = row.includes("before");
       if (isEarly) await fault();
       await server.closeInput(); // from here on, it accepts clients
       const clients = isEarly ? [] : await fault() ?? [];
@@ -69,17 +69,17 @@ const lateReset = () => reset("", () => sleep(100));
 const startOnFullDisk = (...args: string[]) =>
   startShell('exec "$0" "$@" 2>/dev/full', ...denoRun(), ...args);
 
-testServers("are silent:", start, () => connectMany(1));
-testServers("reset:", start, lateReset);
-testServers("reset before accept", start, () => reset());
+testServers("One connects and sends nothing", start, () => connectMany(1));
+testServers("One resets", start, lateReset);
+testServers("One resets before it is accepted", start, () => reset());
 testServers(
-  "reset while the disk is full",
+  "One resets while the disk is full",
   startOnFullDisk,
   lateReset,
   "/dev/full",
 );
 testServers(
-  "are silent, and take",
+  "Idle ones use up file descriptors",
   startStarved,
   () => connectMany(100),
   "ulimit",
@@ -96,9 +96,9 @@ function clientCommands(...flags: string[]): string[][] {
   return [...commands, [Deno.execPath(), ...args]];
 }
 
-test("README: a server that never replies", async () => {
+test("README: It never replies", async () => {
   using _listener = listen();
-  const cells = await cellsOf("never replies");
+  const cells = await cellsOf("It never replies");
   for (const command of clientCommands(preload(endLimitWithInput))) {
     await using client = new Program(...command as [string]);
     const cell = cells.shift();
@@ -106,7 +106,7 @@ test("README: a server that never replies", async () => {
       await client.closeInput();
       assertEquals(await Promise.race([client.end(), sleep(500)]), undefined);
     } else {
-      assertEquals(cell, "gives up after 10 s");
+      assertEquals(cell, "gives up");
       await client.printed("10000 ms");
       await client.closeInput();
       assertEquals((await client.end()).code, 1);
@@ -114,22 +114,27 @@ test("README: a server that never replies", async () => {
   }
 });
 
-test("README: a server that is missing", "unshare", async () => {
-  // In this network, clients can only have the port of the missing server.
-  const script = `exec unshare -rn sh -c 'ip link set lo up &&
+test(
+  "README: There is none, and the client gets its port",
+  "unshare",
+  async () => {
+    // In this network, clients can only have the port of the missing server.
+    const script = `exec unshare -rn sh -c 'ip link set lo up &&
     cd /proc/sys/net/ipv4 && echo 50008 50008 >ip_local_port_range &&
     cd "$OLDPWD" && exec "$@"' sh "$@"`;
-  const cells = await cellsOf("is missing");
-  for (const command of clientCommands()) {
-    const { code, stdout, stderr } = await startShell(script, ...command).end();
-    if (cells.shift() === "talks to itself") {
-      assertMatch(stdout, /^client got: \[b['"]Alice['"]\]\n$/);
-    } else {
-      assertMatch(stderr, /^client\.ts: no server on localhost:50008: .+\n$/);
-      assertEquals([code, stdout], [1, ""]);
+    const cells = await cellsOf("There is none, and the client gets its port");
+    for (const command of clientCommands()) {
+      const { code, stdout, stderr } = await startShell(script, ...command)
+        .end();
+      if (cells.shift() === "answers itself") {
+        assertMatch(stdout, /^client got: \[b['"]Alice['"]\]\n$/);
+      } else {
+        assertMatch(stderr, /^client\.ts: no server on localhost:50008: .+\n$/);
+        assertEquals([code, stdout], [1, ""]);
+      }
     }
-  }
-});
+  },
+);
 
 /**
  * Checks how programs fail at the start: the script with Deno's own error, the

@@ -60,24 +60,24 @@ async function listenAndConnect() {
 }
 
 async function exchange() {
-  const [client, connection] = await pair();
-  client.setNoDelay();
+  const [connection, other] = await pair();
+  connection.setNoDelay();
   const text = "Grüße";
   const bytes = new TextEncoder().encode(text);
-  assertEquals(await client.write(bytes), 7);
-  await send(client, text);
-  await client.closeWrite();
+  assertEquals(await connection.write(bytes), 7);
+  await send(connection, text);
+  await connection.closeWrite();
   const buffer = new Uint8Array(1024);
   let received = "";
   while (true) {
-    const count = await connection.read(buffer);
+    const count = await other.read(buffer);
     if (count === null) break;
     const bytes = buffer.subarray(0, count);
     received += new TextDecoder().decode(bytes);
   }
   assertEquals(received, text + text);
+  other.close();
   connection.close();
-  client.close();
 }
 
 async function useUnixSocket() {
@@ -106,15 +106,16 @@ export async function useTls() {
 
 async function runTogether() {
   const order: string[] = [];
-  async function f(name: string) {
-    order.push(`${name} starts`);
+  async function f(x: string) {
+    order.push(`${x} starts`);
     await new Promise((resolve) => setTimeout(resolve));
-    order.push(`${name} ends`);
+    order.push(`${x} ends`);
   }
-  const thread = f("a");
-  const threads = [f("b"), f("c")];
-  await thread;
-  await Promise.all(threads);
+  const x = "a";
+  const promise = f(x);
+  const promises = [f("b"), f("c")];
+  await promise;
+  await Promise.all(promises);
   const starts = ["a starts", "b starts", "c starts"];
   assertEquals(order, [...starts, "a ends", "b ends", "c ends"]);
 }
@@ -129,12 +130,12 @@ async function readInTime(connection: Deno.Conn, buffer: Uint8Array) {
 }
 
 async function limitRead() {
-  const [client, connection] = await pair();
-  await send(client, "hello\n");
-  assertEquals(await readInTime(connection, new Uint8Array(9)), 6);
-  const late = () => readInTime(connection, new Uint8Array(9));
+  const [connection, other] = await pair();
+  await send(connection, "hello\n");
+  assertEquals(await readInTime(other, new Uint8Array(9)), 6);
+  const late = () => readInTime(other, new Uint8Array(9));
   await assertRejects(late, Deno.errors.Interrupted);
-  client.close();
+  connection.close();
 }
 
 async function fail() {

@@ -18,7 +18,7 @@ import {
   until,
 } from "./helpers.ts";
 import { denoRun, Program, startShell } from "./program.ts";
-import { canRun, type Need, test } from "./register.ts";
+import { canRun, test } from "./register.ts";
 
 const readme = canRun ? await readProject("README.md") : "";
 
@@ -112,39 +112,27 @@ function normalize(text: string): string {
   return sortLines(lines);
 }
 
-/**
- * Runs the commands of a section. A block `console` is a command and all that it
- * prints, and it may keep running. A block `text` is a line that the last command
- * that has printed something prints next.
- */
-async function replay(section: string) {
+test("README: the commands print what it says", async () => {
   await using programs = new AsyncDisposableStack();
-  let talker: Program | undefined;
-  for (const { language, block } of blocksOf(section)) {
+  let talker: Program | undefined; // the last one that has printed something
+  for (const { language, block } of blocksOf(readme).slice(1)) {
     if (language === "console") {
+      // A command and all that it prints. It may keep running.
       const [, command, output] = /^\$ (.*)\n([^]*)$/.exec(block)!;
       const program = programs.use(type(command!));
-      const printed = () => normalize(program.stdout + program.stderr).trim();
-      await until(() => printed() === normalize(output!).trim(), block)
+      const printed = () => normalize(program.stdout + program.stderr);
+      await until(() => printed() === normalize(output!), block)
         .catch(() => assertEquals(printed(), output));
       if (output === "") await program.end();
       else talker = program;
     } else if (language === "text") {
-      const { stdout, stderr } = talker!;
+      // A line that the last program that has printed something prints next.
       await talker!.printed("(os error");
       const printed = normalize(talker!.stdout + talker!.stderr);
-      assert(printed.includes(normalize(block)), stdout + stderr + printed);
+      assert(printed.includes(normalize(block)), printed);
     }
   }
-}
-
-for (const section of readme.split(/^(?=## )/m)) {
-  if (!section.includes("```console")) continue;
-  const [heading] = section.split("\n");
-  const needs: Need[] = section.includes("$ printf") ? ["nc"] : [];
-  const name = `README: the commands under "${heading!.slice(3)}"`;
-  test(name, ...needs, () => replay(section));
-}
+});
 
 test("README: messages come one by one, however TCP cuts them", async () => {
   const cases: [pieces: string[], expected: string[]][] = [
