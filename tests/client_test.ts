@@ -100,6 +100,22 @@ test("client.ts may use port 50008 of another address", async () => {
   assertEquals(outcome, { code: 0, stdout: replyTo("Alice"), stderr: "" });
 });
 
+test("client.ts says on one line that it could not send", async () => {
+  using _listener = listen();
+  const failToWrite = preload(() => {
+    const { connect } = Deno;
+    Deno.connect = (async (options: Deno.ConnectOptions) => {
+      const connection = await connect(options);
+      const error = new Deno.errors.BrokenPipe("simulated");
+      connection.write = () => Promise.reject(error);
+      return connection;
+    }) as typeof Deno.connect;
+  });
+  const outcome = await run(failToWrite, "client.ts", "Alice");
+  const stderr = "client.ts: cannot talk to localhost:50008: simulated\n";
+  assertEquals(outcome, { code: 1, stdout: "", stderr });
+});
+
 test("client.ts says once for how many names it failed", "ulimit", async () => {
   await using _server = await startServer();
   const client = startStarved("client.ts", "--count=1000");
