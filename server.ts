@@ -62,7 +62,7 @@ async function recover(error: Error & { code?: string }): Promise<void> {
 // system, has run out of file descriptors: the numbers that stand for its open
 // files and connections. Failures belong to the same shortage if no more than a
 // second lies between them.
-let shortageStart = 0; // milliseconds
+let shortageStart = -Infinity; // milliseconds
 let lastFailure = -Infinity; // milliseconds
 
 /**

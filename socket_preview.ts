@@ -19,15 +19,15 @@ export const port = 50008; // port = 50008
 export const host = "localhost"; // host = 'localhost'
 
 /**
- * Listens, and answers its clients, many at a time. It never returns: it prints
- * any later error, and keeps running. Rejects with `AddrInUse` or `NotCapable`
- * if it cannot listen. Original: `server()`, which answers one at a time.
+ * Listens, and answers its clients, many at a time. Its promise never resolves:
+ * it prints any later error and keeps running. Rejects with `AddrInUse` or
+ * `NotCapable` if it cannot listen. Original: `server()`, one client at a time.
  */
 export async function server(): Promise<void> {
   // sock = socket(…); sock.bind(('', port)); sock.listen(5)
-  // An empty host lets other machines connect. Here, only this machine can.
+  // In Python, '' lets other machines connect. Here, only this machine can.
   const listener = Deno.listen({ hostname: host, port });
-  // Prints no stack trace, since Deno needs a free file descriptor for that.
+  // No stack trace: printing one can crash Deno if too many files are open.
   const report = (error: unknown) => console.error(`${error}`);
   while (true) { // while True: (a `for await` would end at the first error)
     try {
@@ -74,7 +74,7 @@ export async function client(name: string): Promise<void> {
 if (import.meta.main) { // if __name__ == '__main__'
   // from threading import Thread; sthread = Thread(target=server)
   // sthread.daemon = True; sthread.start()
-  // Not awaited, since it never returns. It listens before the next line runs.
+  // Not awaited, since it runs forever. It listens before the next line runs.
   // If it cannot listen, Deno prints the error and ends the script.
   server();
   // for i in range(5): Thread(target=client, args=('client%s' % i,)).start()

@@ -115,18 +115,20 @@ test("README: It never replies", async () => {
 });
 
 test(
-  "README: There is none, and the client gets its port",
+  "README: There is none, and the client connects to itself",
   "unshare",
   async () => {
     // In this network, clients can only have the port of the missing server.
     const script = `exec unshare -rn sh -c 'ip link set lo up &&
     cd /proc/sys/net/ipv4 && echo 50008 50008 >ip_local_port_range &&
     cd "$OLDPWD" && exec "$@"' sh "$@"`;
-    const cells = await cellsOf("There is none, and the client gets its port");
+    const cells = await cellsOf(
+      "There is none, and the client connects to itself",
+    );
     for (const command of clientCommands()) {
       const { code, stdout, stderr } = await startShell(script, ...command)
         .end();
-      if (cells.shift() === "answers itself") {
+      if (cells.shift() === "prints its own name") {
         assertMatch(stdout, /^client got: \[b['"]Alice['"]\]\n$/);
       } else {
         assertMatch(stderr, /^client\.ts: no server on localhost:50008: .+\n$/);

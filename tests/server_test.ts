@@ -178,7 +178,8 @@ test("server.ts closes the oldest connections once file descriptors are short fo
     [3003, "EMFILE"], // 0: more than a second later is a new one
     [20_000, "EMFILE"], // 0: another one
   ];
-  await using server = await startServer(preload(failAccepts, 300, failures));
+  await using server = await startServer(preload(failAccepts, 301, failures));
+  assertEquals(await exchange("early"), "server got: [b'early']");
   const clients = await connectMany(300);
   assertEquals(await exchange("hello"), "server got: [b'hello']");
   const answered = (await tryAll(clients)).map((reply) => reply !== undefined);
