@@ -1,12 +1,13 @@
 #!/usr/bin/env -S deno run --allow-net=localhost:50008
 /**
  * The client of `socket_preview.ts` as a program of its own. It talks to a
- * server in another program, in any language. It does not control what that
- * server does, so it waits ten seconds at most, and says what went wrong.
+ * server in another program, in any language. That server may fail or never
+ * reply, so it waits ten seconds at most, and says what went wrong.
  *
  *     deno run --allow-net=localhost:50008 client.ts Alice Bob
  *
- * On a network without JSR: `deno task client Alice Bob`.
+ * If the network blocks JSR, where @std/cli comes from, there is a replacement
+ * in `tests/std`: `deno task client Alice Bob`.
  *
  * @module
  */
@@ -24,18 +25,19 @@ class Problem extends Error {}
 
 /** Rejects ten seconds after the start. All names share this limit. */
 const timeout = new Promise<never>((_, reject) => {
-  const problem = `no reply from ${host}:${port} in 10 s: is the server stuck?`;
+  const problem =
+    `no reply from ${host}:${port} in 10 s: check whether the server is stuck`;
   const signal = AbortSignal.timeout(10_000); // milliseconds
   signal.onabort = () => reject(new Problem(problem));
 });
 
 const names = parseNames();
 const results = await Promise.allSettled(names.map(run));
-const failures = names.flatMap((name, index) => {
-  const result = results[index];
-  if (result.status === "fulfilled") return [];
-  return [{ name, problem: explain(result.reason) }];
-});
+const failures: { name: string; problem: string }[] = [];
+for (const [index, result] of results.entries()) {
+  if (result.status === "fulfilled") continue;
+  failures.push({ name: names[index], problem: explain(result.reason) });
+}
 // Each problem is printed once, however many names had it.
 for (const [problem, group] of Map.groupBy(failures, (f) => f.problem)) {
   const share = `${group.length} of ${names.length} names`;
@@ -53,8 +55,8 @@ function parseNames(): string[] {
     boolean: ["help"],
     string: ["count"],
     "--": true,
-    // Called with each option that is not listed above, and with each name up
-    // to `--`. The result of parseArgs has the names, too, but 007 as 7.
+    // Called with each unknown option, and with each name before `--`. Collects
+    // the names, since parseArgs itself would return the name 007 as number 7.
     unknown: (argument, option) => {
       if (option !== undefined) stop(`no such option: ${quote(argument)}`);
       names.push(argument);
@@ -66,7 +68,7 @@ function parseNames(): string[] {
     Deno.exit();
   }
   if (count !== undefined) {
-    if (names.length > 0) stop("--count and names exclude each other");
+    if (names.length > 0) stop("give either --count or names, not both");
     const isValid = /^([1-9]\d{0,2}|1000)$/.test(count);
     if (!isValid) stop(`--count must be 1 to 1000, not ${quote(count)}`);
     for (let i = 0; i < Number(count); i++) names.push(`client${i}`);
@@ -85,8 +87,9 @@ function stop(problem: string): never {
 async function run(name: string): Promise<void> {
   const reply = await Promise.race([exchange(name), timeout]);
   print(`client got: [${bytesLiteral(reply)}]`);
-  if (reply.length > 0) return;
-  throw new Problem(`${host}:${port} closed the connection without a reply`);
+  if (reply.length === 0) {
+    throw new Problem(`${host}:${port} closed the connection without a reply`);
+  }
 }
 
 /** Connects, sends a name, and returns up to 1024 bytes of the reply. */
@@ -120,8 +123,8 @@ function print(line: string): void {
 function explain(error: Error): string {
   if (error instanceof Problem) return error.message;
   if (error instanceof Deno.errors.ConnectionRefused) {
-    return `no server on ${host}:${port}: start one with deno task server, ` +
-      "or npx --yes deno@2 task server";
+    return `no server on ${host}:${port}: start one with "deno task server" ` +
+      'or "npx --yes deno@2 task server"';
   }
   if (error instanceof Deno.errors.NotCapable) {
     return `no permission to connect: add --allow-net=${host}:${port}`;

@@ -19,7 +19,7 @@ async function serve(listener: Deno.TcpListener): Promise<never> {
   while (true) {
     try {
       const connection = await listener.accept();
-      answerOne(connection); // not awaited: a slow client keeps nobody waiting
+      answerOne(connection); // not awaited, so that a slow client delays nobody
     } catch (error) {
       await recover(error as Error);
     }
@@ -45,30 +45,29 @@ async function answerOne(connection: Deno.TcpConn): Promise<void> {
 
 /** Prints why accept failed, and waits until it makes sense to try again. */
 async function recover(error: Error & { code?: string }): Promise<void> {
+  // The process (EMFILE) or the system (ENFILE) is out of file descriptors, the
+  // numbers that stand for open files and connections.
   if (error.code === "EMFILE" || error.code === "ENFILE") {
     await waitForFileDescriptors(error);
     return;
   }
   report("accept", error);
-  // On Linux, a client that resets its connection before it is accepted causes
-  // this error. The next client can be accepted at once.
+  // On Linux: the client reset its connection before it was accepted.
   if (error instanceof Deno.errors.NotConnected) return;
-  // Other systems report other errors for such a client, and an error that is
-  // not known here may persist. So pause, in order not to hog the processor.
+  // Other systems report such a client differently, and unknown errors may
+  // persist. So pause, to keep the loop from hogging the processor.
   await sleep(1);
 }
 
-// A shortage is a period in which accept fails because the process, or the
-// system, has run out of file descriptors: the numbers that stand for its open
-// files and connections. Failures belong to the same shortage if no more than a
-// second lies between them.
+// A shortage is a time in which accept fails for lack of file descriptors. It
+// ends when that has not happened for a second.
 let shortageStart = -Infinity; // milliseconds
 let lastFailure = -Infinity; // milliseconds
 
 /**
- * Waits for 12 milliseconds, in which clients that have sent something can be
- * answered, which frees file descriptors. If the shortage has lasted for over a
- * second, that was not enough, so it then closes the oldest connections, too.
+ * Waits for 12 milliseconds, so that clients that have sent something can be
+ * answered, which frees file descriptors. If the shortage has lasted for more
+ * than a second, it also closes the oldest connections.
  */
 async function waitForFileDescriptors(error: Error): Promise<void> {
   const now = performance.now();
@@ -121,11 +120,11 @@ function sleep(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
-/** Listens, or prints why it cannot, and exits. */
+/** Listens. If it cannot, prints why, and exits. */
 function listen(): Deno.TcpListener {
   try {
-    // The backlog is how many clients may wait to be accepted (a system may
-    // allow fewer). If it is full, a client tries again only after a second.
+    // The backlog is how many clients may wait to be accepted (the system may
+    // allow fewer). Beyond that, a client has to try again after a second.
     return Deno.listen({ hostname: host, port, tcpBacklog: 4096 });
   } catch (error) {
     fail(explain(error as Error));
@@ -155,10 +154,12 @@ function fail(problem: string): never {
   Deno.exit(1);
 }
 
-// The program starts here: what it calls needs the variables above.
+// The main program. It comes last, since the functions that it calls use the
+// variables above.
 if (Deno.args.length === 0) {
   const listener = listen();
-  // With the address, since clients of 127.0.0.1 cannot connect to [::1].
+  // Shows whether localhost means 127.0.0.1 or [::1] here. A client that uses
+  // the other one cannot connect.
   const address = addressOf(listener.addr);
   try {
     console.log(`server listening on ${host}:${port} (${address})`);
@@ -170,6 +171,6 @@ if (Deno.args.length === 0) {
   console.log(usage);
 } else {
   const given = Deno.inspect(Deno.args.join(" "));
-  console.error(`server.ts: takes only --help, not ${given}\n${usage}`);
+  console.error(`server.ts: the only option is --help, not ${given}\n${usage}`);
   Deno.exit(2);
 }

@@ -19,9 +19,9 @@ export const port = 50008; // port = 50008
 export const host = "localhost"; // host = 'localhost'
 
 /**
- * Listens, and answers its clients, many at a time. Its promise never resolves:
- * it prints any later error and keeps running. Rejects with `AddrInUse` or
- * `NotCapable` if it cannot listen. Original: `server()`, one client at a time.
+ * Listens, and answers many clients at a time. Rejects with `AddrInUse` or
+ * `NotCapable` if it cannot listen. After that, it prints errors, and runs until
+ * the script ends. Original: `server()`, which answers one client at a time.
  */
 export async function server(): Promise<void> {
   // sock = socket(…); sock.bind(('', port)); sock.listen(5)
@@ -29,14 +29,15 @@ export async function server(): Promise<void> {
   const listener = Deno.listen({ hostname: host, port });
   // No stack trace: printing one can crash Deno if too many files are open.
   const report = (error: unknown) => console.error(`${error}`);
-  while (true) { // while True: (a `for await` would end at the first error)
+  // Not a `for await` loop, since that ends at the first error.
+  while (true) { // while True:
     try {
       const connection = await listener.accept(); // conn, addr = sock.accept()
       // Not awaited, so that a slow client does not keep the others waiting.
       answer(connection).catch(report);
     } catch (error) {
       report(error);
-      // The client reset its connection before it was accepted: take the next.
+      // The client reset its connection before it was accepted: go on at once.
       if (error instanceof Deno.errors.NotConnected) continue;
       // Other errors may persist, such as too many open files. Wait for 5 ms
       // before the next try, so that this loop does not hog the processor.
@@ -48,10 +49,10 @@ export async function server(): Promise<void> {
 /**
  * Reads up to 1024 bytes, sends back a reply that quotes them, and closes the
  * connection. Rejects with `ConnectionReset` or `BrokenPipe` if the client has
- * reset it or closed it. Original: the rest of the loop in `server()`.
+ * reset it. Original: the rest of the loop in `server()`.
  */
 export async function answer(accepted: Deno.Conn): Promise<void> {
-  // `using` closes it at the end, like `with` in Python.
+  // `using` closes it when the function ends, like `with` in Python.
   using connection = accepted;
   const data = await receive(connection); // data = conn.recv(1024)
   const reply = `server got: [${bytesLiteral(data)}]`; // reply = '…' % data
@@ -64,7 +65,8 @@ export async function answer(accepted: Deno.Conn): Promise<void> {
  * `NotCapable`, `ConnectionReset` or `BrokenPipe`. Original: `client(name)`.
  */
 export async function client(name: string): Promise<void> {
-  // sock = socket(…); sock.connect((host, port)); sock.close(), at the end
+  // sock = socket(…); sock.connect((host, port))
+  // `using` closes it when the function ends: sock.close()
   using connection = await Deno.connect({ hostname: host, port });
   await send(connection, name); // sock.send(name.encode())
   const reply = await receive(connection); // reply = sock.recv(1024)
@@ -74,15 +76,15 @@ export async function client(name: string): Promise<void> {
 if (import.meta.main) { // if __name__ == '__main__'
   // from threading import Thread; sthread = Thread(target=server)
   // sthread.daemon = True; sthread.start()
-  // Not awaited, since it runs forever. It listens before the next line runs.
-  // If it cannot listen, Deno prints the error and ends the script.
+  // Not awaited, since it runs forever. It runs up to its first `await`, so it
+  // listens before a client connects. If it cannot, the script ends.
   server();
   // for i in range(5): Thread(target=client, args=('client%s' % i,)).start()
   await Promise.all([0, 1, 2, 3, 4].map((i) => client(`client${i}`)));
   Deno.exit(); // stops server() as well, as sthread.daemon = True does
 }
 
-// Functions may stand after the code that calls them.
+// Helpers. A function can be called above its definition.
 
 /** Sends a text in UTF-8. Rejects with `ConnectionReset` or `BrokenPipe`. */
 export async function send(connection: Deno.Conn, text: string): Promise<void> {
@@ -92,7 +94,7 @@ export async function send(connection: Deno.Conn, text: string): Promise<void> {
 }
 
 /**
- * Waits for data, and returns 1 to 1024 bytes, or none if the other side has
+ * Waits for data, and returns 1 to 1024 bytes, or 0 bytes if the other side has
  * finished sending. Rejects with `ConnectionReset`.
  */
 export async function receive(connection: Deno.Conn): Promise<Uint8Array> {
@@ -101,11 +103,11 @@ export async function receive(connection: Deno.Conn): Promise<Uint8Array> {
   return buffer.subarray(0, count ?? 0);
 }
 
-/** Returns up to 1024 bytes as Python prints them: `b'…'`, in plain ASCII. */
+/** Returns bytes as Python prints them: `b'…'`, or `b"…"` around a single `'`. */
 export function bytesLiteral(bytes: Uint8Array): string {
   const hex = (c: string) => c.charCodeAt(0).toString(16).padStart(2, "0");
   const text = String.fromCharCode(...bytes); // one character for each byte
-  const escaped = text.replaceAll("\\", "\\\\") // first, as the rest adds more
+  const escaped = text.replaceAll("\\", "\\\\") // before others add more
     .replaceAll("\t", "\\t").replaceAll("\n", "\\n").replaceAll("\r", "\\r")
     .replace(/[^ -~]/g, (c) => `\\x${hex(c)}`);
   if (text.includes("'") && !text.includes('"')) return `b"${escaped}"`;

@@ -18,7 +18,7 @@ Without a NAME, sends client:process=PID, with the ID of this process.
 With --count, sends client0 to clientN-1 instead, for N from 1 to 1000.
 `;
 const noServer = "client.ts: no server on localhost:50008: start one with" +
-  " deno task server, or npx --yes deno@2 task server";
+  ' "deno task server" or "npx --yes deno@2 task server"';
 
 /** Checks that `client.ts` gets a reply for each name, and says nothing else. */
 async function checkReplies(names: string[], ...args: string[]) {
@@ -65,7 +65,7 @@ test("client.ts says on one line which argument is wrong", async () => {
     return [`--count must be 1 to 1000, not ${quoted}`, `--count=${count}`];
   });
   wrong.push(['--count must be 1 to 1000, not ""', "--count"]);
-  wrong.push(["--count and names exclude each other", "--count", "3", "Al"]);
+  wrong.push(["give either --count or names, not both", "--count", "3", "Al"]);
   for (const option of ["--loud", "--no-help", "--_=Al", "-x", "-xh", "- x"]) {
     wrong.push([`no such option: "${option}"`, "Alice", option]);
   }
@@ -204,7 +204,7 @@ test("client.ts gives up after 10 seconds, and says for whom", async () => {
     await client.closeInput();
     const note = count === 1 ? "" : ' (2 of 3 names, first "one")';
     const problem =
-      "no reply from localhost:50008 in 10 s: is the server stuck?";
+      "no reply from localhost:50008 in 10 s: check whether the server is stuck";
     assertEquals(await client.end(), {
       code: 1,
       stdout: `10000 ms\n${printed}`,

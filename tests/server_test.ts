@@ -94,7 +94,9 @@ test("server.ts prints its usage if asked, or after any other argument", async (
   }
   for (const args of [["--port=80"], ["--help", "x"], [""], ["-hh"]]) {
     const outcome = await run("server.ts", ...args);
-    const problem = `server.ts: takes only --help, not "${args.join(" ")}"`;
+    const problem = `server.ts: the only option is --help, not "${
+      args.join(" ")
+    }"`;
     const stderr = `${problem}\n${usage}`;
     assertEquals(outcome, { code: 2, stdout: "", stderr });
   }
