@@ -7,7 +7,7 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { connectMany, exchange, listen } from "./helpers.ts";
-import { readProject, reset, sleep } from "./helpers.ts";
+import { readOnce, readProject, reset, sleep, within } from "./helpers.ts";
 import { denoRun, endLimitWithInput, holdAccepts } from "./program.ts";
 import { preload, Program, start, startServer } from "./program.ts";
 import { startShell, startStarved, stay } from "./program.ts";
@@ -53,6 +53,7 @@ async function checkServer(server: Program, cell: string) {
     assertEquals((await server.end()).code, 1);
   } else if (cell === "answers") {
     assertEquals(await exchange("hello"), "server got: [b'hello']");
+    assertEquals(await exchange("again"), "server got: [b'again']");
   } else {
     assertEquals(cell, "blocked");
     const answer = exchange("hello").catch(() => "");
@@ -62,7 +63,7 @@ async function checkServer(server: Program, cell: string) {
   }
 }
 
-/** A reset after a tenth of a second, in which most servers accept a client. */
+/** A reset after a tenth of a second, long enough for most servers to accept. */
 const lateReset = () => reset("", () => sleep(100));
 
 /** Starts a program whose standard error is a full disk. */
@@ -97,10 +98,12 @@ function clientCommands(...flags: string[]): string[][] {
 }
 
 test("README: It never replies", async () => {
-  using _listener = listen();
+  using listener = listen();
   const cells = await cellsOf("It never replies");
   for (const command of clientCommands(preload(endLimitWithInput))) {
     await using client = new Program(...command as [string]);
+    using connection = await within(listener.accept(), "the client");
+    assertEquals(await readOnce(connection), "Alice");
     const cell = cells.shift();
     if (cell === "waits") {
       await client.closeInput();
@@ -128,9 +131,11 @@ test(
     for (const command of clientCommands()) {
       const { code, stdout, stderr } = await startShell(script, ...command)
         .end();
-      if (cells.shift() === "prints its own name") {
+      const cell = cells.shift();
+      if (cell === "prints its own name") {
         assertMatch(stdout, /^client got: \[b['"]Alice['"]\]\n$/);
       } else {
+        assertEquals(cell, "reports it");
         assertMatch(stderr, /^client\.ts: no server on localhost:50008: .+\n$/);
         assertEquals([code, stdout], [1, ""]);
       }
@@ -155,7 +160,7 @@ async function checkStart(
   }
 }
 
-test("every program says if it lacks permission", async () => {
+test("every program reports a missing permission", async () => {
   const add = "add --allow-net=localhost:50008";
   await checkStart({
     "socket_preview.ts": "error: Uncaught (in promise) NotCapable: ",
@@ -164,7 +169,7 @@ test("every program says if it lacks permission", async () => {
   }, ...denoRun("--allow-net=localhost:50009"));
 });
 
-test("every server says if the port is in use", async () => {
+test("every server reports a port in use", async () => {
   using _listener = listen();
   await checkStart({
     "socket_preview.ts": "error: Uncaught (in promise) AddrInUse: ",
@@ -173,18 +178,22 @@ test("every server says if the port is in use", async () => {
   }, ...denoRun());
 });
 
-test("every program says if it cannot print", "/dev/full", async () => {
-  const script = 'exec "$0" "$@" >/dev/full';
-  const server = startShell(script, ...denoRun(), "server.ts");
-  const { code, stderr } = await server.end();
-  assertMatch(stderr, /^server\.ts: cannot print: .+\n$/);
-  assertEquals(code, 1);
-  await using _server = await startServer();
-  const client = await startShell(script, ...denoRun(), "client.ts", "A", "B")
-    .end();
-  assertMatch(
-    client.stderr,
-    /^client\.ts: cannot print: .+ \(2 of 2 names, first "A"\)\n$/,
-  );
-  assertEquals(client.code, 1);
-});
+test(
+  "server.ts and client.ts report that they cannot print",
+  "/dev/full",
+  async () => {
+    const script = 'exec "$0" "$@" >/dev/full';
+    const server = startShell(script, ...denoRun(), "server.ts");
+    const { code, stderr } = await server.end();
+    assertMatch(stderr, /^server\.ts: cannot print: .+\n$/);
+    assertEquals(code, 1);
+    await using _server = await startServer();
+    const client = await startShell(script, ...denoRun(), "client.ts", "A", "B")
+      .end();
+    assertMatch(
+      client.stderr,
+      /^client\.ts: cannot print: .+ \(2 of 2 names, first "A"\)\n$/,
+    );
+    assertEquals(client.code, 1);
+  },
+);

@@ -5,13 +5,28 @@
  * @module
  */
 
+import { once } from "node:events";
 import { connect as connectNode } from "node:net"; // it can reset a connection
 
 /** The folder that holds the programs. */
 export const root = new URL("../", import.meta.url);
 
 /** Where the programs listen. */
-export const address = { hostname: "localhost", port: 50008 };
+const address = { hostname: "localhost", port: 50008 };
+
+/** The version of IP that localhost has here, which `node:net` has to be told. */
+let family = 4;
+
+/** Whether a program uses the port. */
+export function isPortTaken(): boolean {
+  try {
+    using listener = listen();
+    family = listener.addr.hostname.includes(":") ? 6 : 4;
+    return false;
+  } catch (error) {
+    return error instanceof Deno.errors.AddrInUse;
+  }
+}
 
 /** Listens where the programs do. */
 export function listen(): Deno.TcpListener {
@@ -23,7 +38,7 @@ export async function connect(): Promise<Deno.TcpConn> {
   return await within(Deno.connect(address), "a connection");
 }
 
-/** Connects a number of clients, one after the other, which send nothing. */
+/** Connects a number of silent clients, one after another. */
 export async function connectMany(count: number): Promise<Deno.TcpConn[]> {
   const clients: Deno.TcpConn[] = [];
   while (clients.length < count) clients.push(await connect());
@@ -51,20 +66,16 @@ export async function readOnce(connection: Deno.Conn): Promise<string> {
 }
 
 /** Connects, sends a message if there is one, waits, and resets. */
-export async function reset(
-  message = "",
-  wait: () => Promise<unknown> = () => Promise.resolve(),
-) {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const socket = connectNode(address.port, address.hostname);
-  socket.on("connect", async () => {
+export async function reset(message = "", wait = async () => {}) {
+  const socket = connectNode({ host: "localhost", port: 50008, family });
+  try {
+    await within(once(socket, "connect"), "a connection");
     if (message) await new Promise((sent) => socket.write(message, sent));
     await wait();
+  } finally {
     socket.resetAndDestroy();
-  });
-  socket.on("error", reject);
-  socket.on("close", resolve);
-  await within(promise, "a reset");
+    await within(once(socket, "close"), "a reset");
+  }
 }
 
 /** The line that a client prints for a name without quotes and backslashes. */
@@ -92,8 +103,8 @@ export function encode(text: string): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * How long a test waits for anything before it fails, in milliseconds. Nothing
- * takes a second where it is quiet, so slow and busy machines have time enough.
+ * How long a test waits for anything before it fails, in milliseconds. On an
+ * idle machine, nothing takes longer than two seconds.
  */
 const limit = 30_000;
 

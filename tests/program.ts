@@ -1,5 +1,5 @@
 /**
- * The programs that run beside a test, and what they can be made to do.
+ * Programs that run beside a test, and functions that change what they do.
  *
  * @module
  */
@@ -57,10 +57,13 @@ export class Program {
   /** Waits until the program has printed a text, or fails if it ends before. */
   async printed(text: string) {
     const isPrinted = () => (this.stdout + this.stderr).includes(text);
-    await until(() => isPrinted() || this.#hasEnded, `${this.#name}: ${text}`);
-    if (!isPrinted()) await this.end(); // the last of it may come only now
+    const hasEnded = () => this.#hasEnded;
+    await until(() => isPrinted() || hasEnded(), `${this.#name}: ${text}`)
+      .catch(() => {});
     if (isPrinted()) return;
-    throw new Error(`${this.#name} printed: ${this.stdout}${this.stderr}`);
+    const { stdout, stderr } = await this.stop();
+    if (isPrinted()) return; // the rest came only now
+    throw new Error(`waited for ${text}, and got: ${stdout}${stderr}`);
   }
 
   /** Closes the program's standard input. */
@@ -70,7 +73,17 @@ export class Program {
 
   /** Sends a signal to the program, unless it has ended. */
   kill(signal: Deno.Signal) {
-    if (!this.#hasEnded) this.#child.kill(signal);
+    try {
+      this.#child.kill(signal);
+    } catch {
+      // It has ended.
+    }
+  }
+
+  /** Stops the program. Returns all that it printed. */
+  async stop(): Promise<Outcome> {
+    this.kill("SIGTERM"); // `deno task` passes it on to what it runs
+    return await this.end();
   }
 
   /** Waits for the program's end. If that takes too long, kills it and fails. */
@@ -78,7 +91,7 @@ export class Program {
     try {
       return await within(this.#outcome, `${this.#name} to end`);
     } catch (error) {
-      this.kill("SIGTERM"); // `deno task` passes it on to what it runs
+      this.kill("SIGTERM");
       await Promise.race([this.#outcome, sleep(2000)]);
       this.kill("SIGKILL");
       throw error;
@@ -86,8 +99,7 @@ export class Program {
   }
 
   async [Symbol.asyncDispose]() {
-    this.kill("SIGTERM");
-    await this.end();
+    await this.stop();
   }
 }
 
@@ -142,7 +154,7 @@ export function startStarved(...args: string[]): Program {
 
 /** Preloaded, keeps `socket_preview.ts` running after its five clients. */
 export function stay() {
-  Deno.exit = (() => {}) as typeof Deno.exit;
+  Deno.exit = (() => console.log("stays")) as typeof Deno.exit;
 }
 
 /**
@@ -178,10 +190,10 @@ export function endLimitWithInput() {
 }
 
 /**
- * Preloaded, gives a server a clock of its own, and has `accept` fail after some
- * clients: each time at a time in milliseconds, with a class of Deno's errors or
- * a code. Prints each delay that the server asks for. Short ones pass at once;
- * for those of a second or more, the time has to come.
+ * Preloaded, simulates a server's clock. After some clients, accepts fail as
+ * listed: the clock is set to a time in milliseconds, and the error has a class
+ * of Deno's, or a code. Prints each delay that the server asks for. Delays under
+ * a second pass at once, and longer ones when the clock is set to their end.
  */
 export function failAccepts(clients: number, failures: [number, string][]) {
   let now = 0;

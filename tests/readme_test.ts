@@ -17,7 +17,7 @@ import {
   sortLines,
   until,
 } from "./helpers.ts";
-import { denoRun, Program, startShell } from "./program.ts";
+import { denoRun, Program } from "./program.ts";
 import { canRun, test } from "./register.ts";
 
 const readme = canRun ? await readProject("README.md") : "";
@@ -43,7 +43,7 @@ async function readSources(): Promise<string[]> {
   return (await Promise.all(files.map(readProject))).map(flatten);
 }
 
-test("README: every block of code stands in a file", async () => {
+test("README: every block of code is in a file that runs", async () => {
   const sources = await readSources();
   const blocks = blocksOf(readme).filter(({ language }) => language === "ts");
   assert(blocks.length >= 5);
@@ -55,7 +55,7 @@ test("README: every block of code stands in a file", async () => {
   assertEquals(flatten(blocks[0]!.block), sources[0]!.slice(begin));
 });
 
-test("README: every cell of Deno's code stands in a file that runs", async () => {
+test("README: every cell of Deno code is in a file that runs", async () => {
   const [, section] = readme.split("## From Python to Deno\n");
   const rows = section!.match(/^\|.*\|$/gm)!.slice(2);
   assert(rows.length >= 20);
@@ -80,12 +80,12 @@ test("README: the files and the tasks that it names exist", async () => {
   for (const [, name] of named) assert(name! in tasks, name);
 });
 
-/** Starts a command as a reader types it: without a shell if it needs none. */
+/** Starts a command as a reader types it. None of them needs a shell. */
 function type(command: string): Program {
-  const words = command.replace("npx --yes deno@2", "deno")
+  const [deno, ...args] = command.replace("npx --yes deno@2", "deno")
     .match(/"[^"]*"|\S+/g)!.map((word) => word.replaceAll('"', ""));
-  if (words[0] !== "deno") return startShell(command);
-  return new Program(Deno.execPath(), ...words.slice(1));
+  assertEquals(deno, "deno");
+  return new Program(Deno.execPath(), ...args);
 }
 
 test("README: the commands to run it print the five lines", async () => {
@@ -113,7 +113,7 @@ function normalize(text: string): string {
 
 test("README: the commands print what it says", async () => {
   await using programs = new AsyncDisposableStack();
-  let talker: Program | undefined; // the last one that has printed something
+  let lastPrinter: Program | undefined; // the last one that has printed something
   for (const { language, block } of blocksOf(readme).slice(1)) {
     if (language === "console") {
       // A command and all that it prints. It may keep running.
@@ -121,19 +121,19 @@ test("README: the commands print what it says", async () => {
       const program = programs.use(type(command!));
       const printed = () => normalize(program.stdout + program.stderr);
       await until(() => printed() === normalize(output!), block)
-        .catch(() => assertEquals(printed(), output));
-      if (output === "") await program.end();
-      else talker = program;
+        .catch(() => assertEquals(printed(), normalize(output!)));
+      if (output) lastPrinter = program;
+      else assertEquals((await program.end()).stderr, "");
     } else if (language === "text") {
       // A line that the last program that has printed something prints next.
-      await talker!.printed("(os error");
-      const printed = normalize(talker!.stdout + talker!.stderr);
+      await lastPrinter!.printed("(os error");
+      const printed = normalize(lastPrinter!.stdout + lastPrinter!.stderr);
       assert(printed.includes(normalize(block)), printed);
     }
   }
 });
 
-test("README: messages come one by one, however TCP cuts them", async () => {
+test("README: messages arrive one by one, however split", async () => {
   const cases: [pieces: string[], expected: string[]][] = [
     [["one m", "essag", "e\n"], ["one message"]],
     [["a\nb\n\nc\n"], ["a", "b", "", "c"]],

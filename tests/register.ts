@@ -5,9 +5,9 @@
  * @module
  */
 
-import { address, root } from "./helpers.ts";
+import { isPortTaken, root } from "./helpers.ts";
 
-// A bare `deno test` permits nothing of this. Whoever permits some, wants all.
+// A bare `deno test` grants none of these. Whoever grants some wants all.
 const permissions: Deno.PermissionDescriptor[] = [
   { name: "net", host: "localhost:50008" },
   { name: "read", path: root },
@@ -33,15 +33,6 @@ if (missing.length === permissions.length) {
   Deno.test("port 50008 is free", failIfTaken);
 }
 
-function isPortTaken(): boolean {
-  try {
-    Deno.listen(address).close();
-    return false;
-  } catch (error) {
-    return error instanceof Deno.errors.AddrInUse;
-  }
-}
-
 function failIfTaken() {
   if (isPortTaken()) {
     fail("port 50008 is in use: stop the program that uses it");
@@ -65,7 +56,6 @@ const receivesSignal = `Deno.addSignalListener("SIGTERM", () => Deno.exit(0));
 const probes = {
   "/dev/full": ["sh", "-c", "test -c /dev/full"],
   "file modes": [deno, "eval", `Deno.exit(${isExecutable} ? 0 : 1)`],
-  nc: ["sh", "-c", "command -v nc"],
   python3: ["python3", "-c", ""],
   signals: [deno, "eval", receivesSignal],
   ulimit: ["sh", "-c", 'ulimit -n 64 && test "$(ulimit -Hn)" = 64'],

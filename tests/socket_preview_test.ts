@@ -9,7 +9,7 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { bytesLiteral, client, send } from "../socket_preview.ts";
 import { connect, connectMany, encode, exchange } from "./helpers.ts";
 import { fiveLines, listen, readAll, readProject } from "./helpers.ts";
-import { readOnce, reset, sortLines, until } from "./helpers.ts";
+import { readOnce, reset, sortLines, within } from "./helpers.ts";
 import { failAccepts, holdAccepts, preload, Program } from "./program.ts";
 import { run, start, stay } from "./program.ts";
 import { test } from "./register.ts";
@@ -78,34 +78,38 @@ test("the original prints the same five lines", "python3", async () => {
   assertEquals(sortLines(stdout), fiveLines);
 });
 
-/** Preloaded, has a server answer nobody until six are connected. */
-function waitForSix() {
-  const { listen } = Deno;
-  Deno.listen = ((options: Deno.TcpListenOptions) => {
-    const listener = listen(options);
-    console.log("listening");
-    const accept = listener.accept.bind(listener);
-    const waiting: Deno.TcpConn[] = [];
-    let isHeld = true;
-    listener.accept = async () => {
-      while (isHeld) isHeld = waiting.push(await accept()) < 6;
-      return waiting.shift() ?? await accept();
-    };
-    return listener;
-  }) as typeof Deno.listen;
-}
-
 test("socket_preview.ts connects its five clients at once", async () => {
-  const flags = [preload(stay), preload(waitForSix)];
-  await using script = start(...flags, "socket_preview.ts");
-  await script.printed("listening\n");
-  assertEquals(await exchange("the sixth"), "server got: [b'the sixth']");
-  const expected = sortLines(fiveLines + "listening\n");
-  await until(() => sortLines(script.stdout) === expected, "the five lines");
+  const gatherFive = preload(() => {
+    const { connect } = Deno;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    let count = 0;
+    Deno.connect = (async (options: Deno.ConnectOptions) => {
+      if (++count === 5) resolve();
+      await promise;
+      return await connect(options);
+    }) as typeof Deno.connect;
+  });
+  const { code, stdout } = await run(gatherFive, "socket_preview.ts");
+  assertEquals([code, sortLines(stdout)], [0, fiveLines]);
+});
+
+test("socket_preview.ts ends with the error of a client", async () => {
+  const failThird = preload(() => {
+    const { connect } = Deno;
+    let count = 0;
+    Deno.connect = ((options: Deno.ConnectOptions) => {
+      if (++count < 3) return connect(options);
+      return Promise.reject(new Deno.errors.ConnectionReset("simulated"));
+    }) as typeof Deno.connect;
+  });
+  const { code, stderr } = await run(failThird, "socket_preview.ts");
+  assertMatch(stderr, /^error: Uncaught .*ConnectionReset: simulated\n/);
+  assertEquals(code, 1);
 });
 
 test("socket_preview.ts quotes every statement of the original", async () => {
   const source = await readProject("socket_preview.ts");
+  assert(!/^import /m.test(source), "it has an import");
   const comments = source.match(/\/\/ .*/g)!.join("\n");
   const statements = `from socket import|port = 50008|host = 'localhost'|
     sock = socket(|sock.bind(('', port))|sock.listen(5)|while True|
@@ -138,15 +142,18 @@ async function runInStrictProject(commands: string[][]) {
   const config = JSON.stringify({ compilerOptions, lint });
   await Deno.writeTextFile(`${cwd}/deno.json`, config);
   await Deno.copyFile("socket_preview.ts", `${cwd}/socket_preview.ts`);
-  for (const command of commands) {
-    const args = [...command, "socket_preview.ts"];
-    const child = new Deno.Command(Deno.execPath(), { args, cwd }).spawn();
-    console.log(`${args[0]}: ${(await child.status).code}`);
+  try {
+    for (const command of commands) {
+      const args = [...command, "socket_preview.ts"];
+      const child = new Deno.Command(Deno.execPath(), { args, cwd }).spawn();
+      console.log(`${args[0]}: ${(await child.status).code}`);
+    }
+  } finally {
+    await Deno.remove(cwd, { recursive: true });
   }
-  await Deno.remove(cwd, { recursive: true });
 }
 
-test("socket_preview.ts suits a strict project, all alone", async () => {
+test("socket_preview.ts passes strict checks on its own", async () => {
   const allowNet = "--allow-net=localhost:50008";
   const commands = [
     ["check", "-q"],
@@ -167,7 +174,7 @@ test("socket_preview.ts suits a strict project, all alone", async () => {
 /** Starts the script, and has its server keep running after the five clients. */
 async function startScript(...flags: string[]): Promise<Program> {
   const script = start(preload(stay), ...flags, "socket_preview.ts");
-  await script.printed(flags.length > 0 ? "listening\n" : "client4");
+  await script.printed(flags.length > 0 ? "listening\n" : "stays\n");
   return script;
 }
 
@@ -176,15 +183,14 @@ test("server() survives resets, and prints a line for each", async () => {
   for (let count = 0; count < 100; count++) await reset();
   await script.closeInput();
   assertEquals(await exchange("hello"), "server got: [b'hello']");
-  assertMatch(script.stderr, /^(NotConnected: .*\n){100}$/);
-
   // When a later client has been answered, this one has been accepted.
-  await reset("", () => exchange("later"));
+  await reset("", async () => void await exchange("later"));
   assertEquals(await exchange("hello"), "server got: [b'hello']");
-  assertMatch(script.stderr, /^(NotConnected: .*\n){100}\w+: .*\n$/);
+  const { stderr } = await script.stop();
+  assertMatch(stderr, /^(NotConnected: .*\n){100}\w+: .*\n$/);
 });
 
-test("server() answers others beside silent and odd clients", async () => {
+test("server() serves others beside silent and odd clients", async () => {
   await using script = await startScript();
   const silent = await connectMany(100);
   assertEquals(await exchange("hello"), "server got: [b'hello']");
@@ -199,10 +205,10 @@ test("server() answers others beside silent and odd clients", async () => {
   const replies = await Promise.all(numbers.map(exchange));
   assertEquals(replies, numbers.map((i) => `server got: [b'${i}']`));
   for (const connection of silent) connection.close();
-  assertEquals(script.stderr, "");
+  assertEquals((await script.stop()).stderr, "");
 });
 
-test("server() waits for 5 ms after an accept with another error", async () => {
+test("server() waits 5 ms after any other accept error", async () => {
   const failures: [number, string][] = [
     [0, "NotConnected"],
     [0, "EMFILE"],
@@ -210,12 +216,12 @@ test("server() waits for 5 ms after an accept with another error", async () => {
   ];
   const flag = preload(failAccepts, 5, failures);
   await using script = start(preload(stay), flag, "socket_preview.ts");
-  await script.printed("client4");
+  await script.printed("stays\n");
   assertEquals(await exchange("hello"), "server got: [b'hello']");
-  assertEquals(sortLines(script.stdout), `5 ms\n5 ms\n${fiveLines}`);
-  const lines = ["NotConnected", "TypeError", "TypeError"];
-  const stderr = lines.map((name) => `${name}: simulated\n`).join("");
-  assertEquals(script.stderr, stderr);
+  const { stdout, stderr } = await script.stop();
+  assertEquals(sortLines(stdout), `5 ms\n5 ms\n${fiveLines}stays\n`);
+  const names = ["NotConnected", "TypeError", "TypeError"];
+  assertEquals(stderr, names.map((name) => `${name}: simulated\n`).join(""));
 });
 
 /** What `client()` sends and prints, if a server replies with some bytes. */
@@ -225,7 +231,7 @@ async function clientBeside(name: string, reply: string) {
   const printed: string[] = [];
   console.log = (line: string) => printed.push(line);
   const ending = client(name).finally(() => console.log = log);
-  using connection = await listener.accept();
+  using connection = await within(listener.accept(), "the client");
   await connection.write(encode(reply));
   await connection.closeWrite();
   const sent = await readAll(connection); // until the client closes

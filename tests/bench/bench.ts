@@ -6,9 +6,10 @@
  * @module
  */
 
-import { address, exchange, sleep } from "../helpers.ts";
+import { exchange, sleep } from "../helpers.ts";
 import { denoRun, Program, startShell } from "../program.ts";
 
+const address = { hostname: "localhost", port: 50008 };
 const reply = "server got: [b'client0']";
 
 /**

@@ -8,5 +8,12 @@
 
 import { connect } from "node:net"; // Deno.connect has no way to reset
 
-const socket = connect(50008, "localhost");
-setTimeout(() => socket.resetAndDestroy(), 100);
+// Deno.connect tells whether localhost is an IPv4 or an IPv6 address here.
+const first = await Deno.connect({ hostname: "localhost", port: 50008 });
+const family = first.remoteAddr.hostname.includes(":") ? 6 : 4;
+first.close();
+
+const socket = connect({ host: "localhost", port: 50008, family });
+socket.on("connect", () => {
+  setTimeout(() => socket.resetAndDestroy(), 100);
+});
