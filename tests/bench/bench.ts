@@ -117,7 +117,7 @@ async function measureLoad(
       if (right < exchanges) console.log(`${name} lost ${exchanges - right}`);
     }
   }
-  for (const [name, list] of rates) print(name, median(list), list);
+  for (const [name, list] of rates) print(name, list);
 }
 
 /** Prints how long well-behaved clients wait beside 5,000 silent ones. */
@@ -141,7 +141,7 @@ async function measureStorm(servers: Map<string, string[]>) {
     for (const result of await Promise.allSettled(silent)) {
       if (result.status === "fulfilled") result.value.close();
     }
-    print(name, median(times), times, `${times.length} answers, ${lost} lost`);
+    print(name, times, `${times.length} answers, ${lost} lost`);
   }
 }
 
@@ -163,18 +163,16 @@ async function measureStart(servers: Map<string, string[]>) {
       await new Program(command!, ...args).end();
       times.push(performance.now() - begin);
     }
-    print(name, median(times), times);
+    print(name, times);
   }
 }
 
-function print(name: string, median: number, all: number[], note = "") {
-  const [least, most] = [Math.min(...all), Math.max(...all)];
-  const range = `(${least.toFixed(1)} to ${most.toFixed(1)})`;
-  console.log(`  ${name.padEnd(20)} ${median.toFixed(1)} ${range} ${note}`);
-}
-
-function median(values: number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;
+/** Prints the median of some figures, the least and the greatest. */
+function print(name: string, figures: number[], note = "") {
+  const sorted = figures.toSorted((a, b) => a - b);
+  const [least, median, most] = [0, sorted.length >> 1, sorted.length - 1]
+    .map((index) => sorted[index]?.toFixed(1) ?? "-");
+  console.log(`  ${name.padEnd(18)} ${median} (${least} to ${most}) ${note}`);
 }
 
 if ("WorkerGlobalScope" in globalThis) {
