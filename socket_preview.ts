@@ -20,8 +20,8 @@ export const host = "localhost"; // host = 'localhost'
 
 /**
  * Listens, and answers many clients at a time. Rejects with `AddrInUse` or
- * `NotCapable` if it cannot listen. After that, it prints errors, and runs until
- * the script ends. Original: `server()`, which answers one client at a time.
+ * `NotCapable` if it cannot listen. Once it listens, it prints errors, and runs
+ * until the script ends. Original: `server()`, which takes one at a time.
  */
 export async function server(): Promise<void> {
   // sock = socket(…); sock.bind(('', port)); sock.listen(5)
@@ -103,7 +103,7 @@ export async function receive(connection: Deno.Conn): Promise<Uint8Array> {
   return buffer.subarray(0, count ?? 0);
 }
 
-/** Returns bytes as Python prints them: `b'…'`, or `b"…"` around a single `'`. */
+/** Returns bytes as Python prints them, such as `b'hello'`, in plain ASCII. */
 export function bytesLiteral(bytes: Uint8Array): string {
   const hex = (c: string) => c.charCodeAt(0).toString(16).padStart(2, "0");
   const text = String.fromCharCode(...bytes); // one character for each byte

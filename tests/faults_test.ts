@@ -118,7 +118,7 @@ test("README: It never replies", async () => {
 });
 
 test(
-  "README: There is none, and the client connects to itself",
+  "README: It is not running, and the client connects to itself",
   "unshare",
   async () => {
     // In this network, clients can only have the port of the missing server.
@@ -126,7 +126,7 @@ test(
     cd /proc/sys/net/ipv4 && echo 50008 50008 >ip_local_port_range &&
     cd "$OLDPWD" && exec "$@"' sh "$@"`;
     const cells = await cellsOf(
-      "There is none, and the client connects to itself",
+      "It is not running, and the client connects to itself",
     );
     for (const command of clientCommands()) {
       const { code, stdout, stderr } = await startShell(script, ...command)

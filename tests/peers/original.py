@@ -17,9 +17,8 @@ HOST, PORT = "localhost", 50008
 
 
 def listen():
-    family, _, _, _, address = socket.getaddrinfo(
-        HOST, PORT, type=socket.SOCK_STREAM
-    )[0]
+    found = socket.getaddrinfo(HOST, PORT, type=socket.SOCK_STREAM)
+    family, _, _, _, address = found[0]
     return socket.create_server(address, family=family, backlog=5)
 
 
