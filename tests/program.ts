@@ -23,7 +23,8 @@ export class Program {
   #hasEnded = false;
 
   constructor(command: string, ...args: string[]) {
-    this.#name = args.join(" ").slice(-60);
+    const words = args.filter((arg) => !arg.startsWith("--preload"));
+    this.#name = words.join(" ").slice(-60);
     this.#child = new Deno.Command(command, {
       args,
       cwd: root,
