@@ -198,6 +198,7 @@ export function endLimitWithInput() {
  */
 export function failAccepts(clients: number, failures: [number, string][]) {
   let now = 0;
+  let waiting = 0; // for how many short delays
   let timers: { due: number; run: () => void }[] = [];
   const { setTimeout } = globalThis;
   performance.now = () => now;
@@ -205,7 +206,9 @@ export function failAccepts(clients: number, failures: [number, string][]) {
     console.log(`${delay} ms`);
     if (delay >= 1000) timers.push({ due: now + delay, run });
     else {
+      waiting++;
       setTimeout(() => {
+        waiting--;
         now += delay;
         run();
       });
@@ -218,6 +221,7 @@ export function failAccepts(clients: number, failures: [number, string][]) {
     const accept = listener.accept.bind(listener);
     listener.accept = async () => {
       if (clients-- > 0 || failures.length === 0) return await accept();
+      if (waiting > 0) console.log("too early");
       const [time, kind] = failures.shift()!;
       now = time;
       const due = timers.filter((timer) => timer.due <= now);

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
   connectMany,
   encode,
@@ -119,8 +119,9 @@ test("server.ts names a client whose connection fails", async () => {
   assertMatch(stderr, /^server\.ts: (127\.0\.0\.1|\[::1\]):\d+: .+\n$/);
 });
 
-/** The delays that `failAccepts` has printed, in milliseconds. */
+/** The delays that `failAccepts` has printed, all of which must be awaited. */
 function delaysOf(server: Program): number[] {
+  assert(!server.stdout.includes("too early"), server.stdout);
   return [...server.stdout.matchAll(/^(\d+) ms$/gm)].map(([, ms]) =>
     Number(ms)
   );
