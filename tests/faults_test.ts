@@ -80,7 +80,7 @@ testServers(
   "/dev/full",
 );
 testServers(
-  "Idle ones use up file descriptors",
+  "Many send nothing",
   startStarved,
   () => connectMany(100),
   "ulimit",
