@@ -7,7 +7,8 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { connect, connectMany, exchange, reset, sleep } from "../helpers.ts";
+import { connect, connectMany, exchange } from "../helpers.ts";
+import { isPortTaken, reset, sleep } from "../helpers.ts";
 import { preload, startServer, startShell } from "../program.ts";
 import { applyLoad } from "./bench.ts";
 
@@ -17,6 +18,11 @@ const laps = total / lap;
 if (!Number.isInteger(laps / 2) || laps < 2) {
   console.error(`soak.ts: takes a multiple of 20000, not ${Deno.args[0]}`);
   Deno.exit(2);
+}
+
+if (isPortTaken()) {
+  console.error("soak.ts: port 50008 is in use: stop the program that uses it");
+  Deno.exit(1);
 }
 
 /** Preloaded, collects garbage every second: V8 does it only when it likes. */
