@@ -1,13 +1,13 @@
 #!/usr/bin/env -S deno run --allow-net=localhost:50008
 /**
  * The client of `socket_preview.ts` as a program of its own. It talks to a
- * server in another program, in any language. That server may fail or never
- * reply, so it waits ten seconds at most, and says what went wrong.
+ * server in another program, in any language. As that server may fail or never
+ * reply, the client waits ten seconds at most, and says what went wrong.
  *
  *     deno run --allow-net=localhost:50008 client.ts Alice Bob
  *
- * If the network blocks JSR, where @std/cli comes from, there is a replacement
- * in `tests/std`: `deno task client Alice Bob`.
+ * If your network blocks JSR, where @std/cli comes from, run this instead. It
+ * uses the replacement in `tests/std`: `deno task client Alice Bob`.
  *
  * @module
  */
@@ -95,12 +95,13 @@ async function run(name: string): Promise<void> {
 /** Connects, sends a name, and returns up to 1024 bytes of the reply. */
 async function exchange(name: string): Promise<Uint8Array> {
   const size = new TextEncoder().encode(name).length;
-  // A server waits for at least one byte, and may read no more than 1024.
+  // A server waits for at least one byte, and might read only the first 1024.
   if (size === 0 || size > 1024) {
     throw new Problem(`a name must have 1 to 1024 bytes, not ${size}`);
   }
   using connection = await Deno.connect({ hostname: host, port });
-  // If no server is listening, Linux may connect a client to itself.
+  // If no server listens, Linux may choose its port as the client's own, and so
+  // connect the client to itself.
   const own = connection.localAddr;
   const peer = connection.remoteAddr;
   const isSelf = own.port === peer.port && own.hostname === peer.hostname;
@@ -119,7 +120,7 @@ function print(line: string): void {
   }
 }
 
-/** Says on one line what went wrong, and what to do about it. */
+/** Says on one line what went wrong and, if known, what to do about it. */
 function explain(error: Error): string {
   if (error instanceof Problem) return error.message;
   if (error instanceof Deno.errors.ConnectionRefused) {
@@ -132,7 +133,7 @@ function explain(error: Error): string {
   return `cannot talk to ${host}:${port}: ${error.message}`;
 }
 
-/** Quotes the first 60 characters of a text, and escapes control characters. */
+/** Quotes the first 60 characters of a string. Escapes control characters. */
 function quote(text: string): string {
   return Deno.inspect(text, { strAbbreviateSize: 60 });
 }

@@ -26,7 +26,7 @@ async function serve(listener: Deno.TcpListener): Promise<never> {
   }
 }
 
-/** The connections that are open, the oldest first. */
+/** The connections that are open, oldest first. */
 const openConnections = new Set<Deno.TcpConn>();
 
 /** Answers one client. Prints what goes wrong, and never rejects. */
@@ -43,7 +43,7 @@ async function answerOne(connection: Deno.TcpConn): Promise<void> {
   openConnections.delete(connection);
 }
 
-/** Prints why accept failed, and waits until it makes sense to try again. */
+/** Reports why accept failed, and waits until it makes sense to try again. */
 async function recover(error: Error & { code?: string }): Promise<void> {
   // The process (EMFILE) or the system (ENFILE) is out of file descriptors, the
   // numbers that stand for open files and connections.
@@ -59,8 +59,8 @@ async function recover(error: Error & { code?: string }): Promise<void> {
   await sleep(1);
 }
 
-// A shortage is a time in which accept fails for lack of file descriptors. It
-// ends when that has not happened for a second.
+// A shortage begins when accept fails for lack of file descriptors, and ends
+// after a second without such a failure.
 let shortageStart = -Infinity; // milliseconds
 let lastFailure = -Infinity; // milliseconds
 
@@ -81,7 +81,7 @@ async function waitForFileDescriptors(error: Error): Promise<void> {
 }
 
 /**
- * Closes the 128 oldest connections, or half of all if that is fewer. Their
+ * Closes the 128 oldest connections, or the older half if that is fewer. Their
  * clients have had the most time to send something, so they are probably idle.
  */
 async function closeOldest(): Promise<void> {
@@ -96,12 +96,14 @@ async function closeOldest(): Promise<void> {
 
 let printed = 0; // how many lines report() printed in the last ten seconds
 
-/** Prints an error on one line, but no more than ten in any ten seconds. */
+/** Prints an error on one line, but at most ten lines in any ten seconds. */
 function report(place: string, error: Error): void {
   if (printed === 10) return;
   printed++;
   setTimeout(() => printed--, 10_000);
-  const note = printed === 10 ? " (only 10 errors are shown in any 10 s)" : "";
+  const note = printed === 10
+    ? " (at most 10 errors are shown in any 10 s)"
+    : "";
   try {
     console.error(`server.ts: ${place}: ${error.message}${note}`);
   } catch {
@@ -124,17 +126,18 @@ function sleep(milliseconds: number): Promise<void> {
 function listen(): Deno.TcpListener {
   try {
     // The backlog is how many clients may wait to be accepted (the system may
-    // allow fewer). Beyond that, a client has to try again after a second.
+    // allow fewer). Beyond that, Linux retries for a client after a second.
     return Deno.listen({ hostname: host, port, tcpBacklog: 4096 });
   } catch (error) {
     fail(explain(error as Error));
   }
 }
 
-/** Says why the program cannot listen, and what to do about it. */
+/** Says why the program cannot listen and, if known, what to do about it. */
 function explain(error: Error): string {
   if (error instanceof Deno.errors.AddrInUse) {
-    // Linux keeps the port of some servers in use for a minute after they stop.
+    // On Linux, a port stays in use for a minute after a server that does not
+    // set SO_REUSEADDR, such as the Python original, has stopped.
     return `port ${port} is in use: stop the program that uses it, or, if it ` +
       "has just stopped, wait a minute";
   }
@@ -154,8 +157,8 @@ function fail(problem: string): never {
   Deno.exit(1);
 }
 
-// The main program. It comes last, since the functions that it calls use the
-// variables above.
+// The main program. It comes last, since the variables above have to be set
+// before the functions use them.
 if (Deno.args.length === 0) {
   const listener = listen();
   // Shows whether localhost means 127.0.0.1 or [::1] here. A client that uses

@@ -15,19 +15,20 @@
 
 /** The port number, which identifies the server on its machine. */
 export const port = 50008; // port = 50008
-/** Server and clients run on this machine. Other machines cannot connect. */
+/** The server and the clients run on this machine. No other can connect. */
 export const host = "localhost"; // host = 'localhost'
 
 /**
- * Listens, and answers many clients at a time. Rejects with `AddrInUse` or
- * `NotCapable` if it cannot listen. Once it listens, it prints errors, and runs
- * until the script ends. Original: `server()`, which takes one at a time.
+ * Listens, and answers many clients at once. Rejects if it cannot listen, with
+ * `AddrInUse` or `NotCapable` (no permission) for example. Prints later errors,
+ * and never ends by itself. Original: `server()`, one client at a time.
  */
 export async function server(): Promise<void> {
   // sock = socket(…); sock.bind(('', port)); sock.listen(5)
-  // In Python, '' lets other machines connect. Here, only this machine can.
+  // In Python, '' lets other machines connect. Here, only this machine can, and
+  // the backlog is Deno's default instead of 5.
   const listener = Deno.listen({ hostname: host, port });
-  // No stack trace: printing one can crash Deno if too many files are open.
+  // No stack trace: Deno 2.9 crashes on it if too many files are open.
   const report = (error: unknown) => console.error(`${error}`);
   // Not a `for await` loop, since that ends at the first error.
   while (true) { // while True:
@@ -52,7 +53,7 @@ export async function server(): Promise<void> {
  * reset it. Original: the rest of the loop in `server()`.
  */
 export async function answer(accepted: Deno.Conn): Promise<void> {
-  // `using` closes it when the function ends, like `with` in Python.
+  // `using` closes it when the function ends. The original never closes it.
   using connection = accepted;
   const data = await receive(connection); // data = conn.recv(1024)
   const reply = `server got: [${bytesLiteral(data)}]`; // reply = '…' % data
@@ -76,17 +77,18 @@ export async function client(name: string): Promise<void> {
 if (import.meta.main) { // if __name__ == '__main__'
   // from threading import Thread; sthread = Thread(target=server)
   // sthread.daemon = True; sthread.start()
-  // Not awaited, since it runs forever. It runs up to its first `await`, so it
-  // listens before a client connects. If it cannot, the script ends.
+  // Not awaited, since it never ends. The call runs it up to its first `await`,
+  // so it listens before a client connects. If it cannot, the script ends.
   server();
   // for i in range(5): Thread(target=client, args=('client%s' % i,)).start()
+  // Unlike in Python, the first client that fails ends the script.
   await Promise.all([0, 1, 2, 3, 4].map((i) => client(`client${i}`)));
-  Deno.exit(); // stops server() as well, as sthread.daemon = True does
+  Deno.exit(); // also stops server(), like sthread.daemon = True
 }
 
 // Helpers. A function can be called above its definition.
 
-/** Sends a text in UTF-8. Rejects with `ConnectionReset` or `BrokenPipe`. */
+/** Sends text as UTF-8. Rejects with `ConnectionReset` or `BrokenPipe`. */
 export async function send(connection: Deno.Conn, text: string): Promise<void> {
   let rest = new TextEncoder().encode(text);
   // Repeated, since one `write` may take only some of the bytes.
@@ -107,7 +109,7 @@ export async function receive(connection: Deno.Conn): Promise<Uint8Array> {
 export function bytesLiteral(bytes: Uint8Array): string {
   const hex = (c: string) => c.charCodeAt(0).toString(16).padStart(2, "0");
   const text = String.fromCharCode(...bytes); // one character for each byte
-  const escaped = text.replaceAll("\\", "\\\\") // before others add more
+  const escaped = text.replaceAll("\\", "\\\\") // first: the rest add more \
     .replaceAll("\t", "\\t").replaceAll("\n", "\\n").replaceAll("\r", "\\r")
     .replace(/[^ -~]/g, (c) => `\\x${hex(c)}`);
   if (text.includes("'") && !text.includes('"')) return `b"${escaped}"`;

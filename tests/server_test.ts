@@ -31,7 +31,7 @@ const usage = `Usage: server.ts [-h | --help]
 Answers every client that connects to localhost:50008, until Ctrl-C.
 `;
 const accept = "server.ts: accept: simulated";
-const tenth = " (only 10 errors are shown in any 10 s)";
+const tenth = " (at most 10 errors are shown in any 10 s)";
 
 test("each program can be run as a command", "file modes", async () => {
   for (const file of ["socket_preview.ts", "server.ts", "client.ts"]) {
