@@ -68,30 +68,31 @@ test("server.ts stops at Ctrl-C", "signals", async () => {
   assertEquals([code, stderr], [130, ""]);
 });
 
-/** Starts `server.ts` in a network of its own, which a script prepares. */
-function startElsewhere(script: string): Program {
-  const inside = `ip link set lo up && ${script} && exec "$@"`;
-  const command = ["unshare", "-rnm", "sh", "-c", inside, "sh"];
-  const deno = [Deno.execPath(), ...denoRun(), "server.ts"];
-  return startShell('exec "$@"', ...command, ...deno);
-}
-
 test("server.ts prints the address of localhost", "unshare", async () => {
-  await using server = startElsewhere(`mount -t tmpfs tmpfs /mnt &&
+  const script = `exec unshare -rnm sh -c 'ip link set lo up &&
+    mount -t tmpfs tmpfs /mnt &&
     printf "::1 localhost\\n127.0.0.1 localhost\\n" >/mnt/hosts &&
-    mount --bind /mnt/hosts /etc/hosts`);
+    mount --bind /mnt/hosts /etc/hosts && exec "$@"' sh "$0" "$@"`;
+  await using server = startShell(script, ...denoRun(), "server.ts");
   await server.printed("server listening on localhost:50008 ([::1]:50008)\n");
 });
 
-test("server.ts reports that its port is reserved", "unshare", async () => {
-  const server = startElsewhere(`cd /proc/sys/net/ipv4 &&
-    echo 60001 61000 >ip_local_port_range &&
-    echo 60000 >ip_unprivileged_port_start && cd "$OLDPWD" &&
-    set -- setpriv --bounding-set -all --inh-caps -all "$@"`);
-  const stderr = "server.ts: the system reserves port 50008: to see its" +
-    " reserved ports on Windows, run netsh interface ipv4 show" +
-    " excludedportrange tcp\n";
-  assertEquals(await server.end(), { code: 1, stdout: "", stderr });
+test("server.ts reports why it cannot listen", async () => {
+  const messages = {
+    PermissionDenied: "the system reserves port 50008: to see its reserved" +
+      " ports on Windows, run netsh interface ipv4 show excludedportrange tcp",
+    AddrNotAvailable: "cannot listen on localhost:50008: simulated",
+  };
+  for (const [name, message] of Object.entries(messages)) {
+    const failToListen = preload((name) => {
+      Deno.listen = () => {
+        throw new Deno.errors[name as "AddrNotAvailable"]("simulated");
+      };
+    }, name);
+    const outcome = await run(failToListen, "server.ts");
+    const stderr = `server.ts: ${message}\n`;
+    assertEquals(outcome, { code: 1, stdout: "", stderr });
+  }
 });
 
 test("server.ts prints its usage for any argument", async () => {
