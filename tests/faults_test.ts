@@ -6,7 +6,7 @@
  */
 
 import { assertEquals, assertMatch } from "@std/assert";
-import { connectMany, exchange, listen } from "./helpers.ts";
+import { connectMany, exchange, exchangeAtLast, listen } from "./helpers.ts";
 import { readOnce, readProject, reset, sleep, within } from "./helpers.ts";
 import { denoRun, endLimitWithInput, holdAccepts } from "./program.ts";
 import { preload, Program, start, startServer } from "./program.ts";
@@ -52,8 +52,8 @@ async function checkServer(server: Program, cell: string) {
   if (cell === "crashes") {
     assertEquals((await server.end()).code, 1);
   } else if (cell === "answers") {
-    assertEquals(await exchange("hello"), "server got: [b'hello']");
-    assertEquals(await exchange("again"), "server got: [b'again']");
+    assertEquals(await exchangeAtLast("hello"), "server got: [b'hello']");
+    assertEquals(await exchangeAtLast("again"), "server got: [b'again']");
   } else {
     assertEquals(cell, "blocked");
     const answer = exchange("hello").catch(() => "");

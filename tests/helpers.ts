@@ -52,6 +52,19 @@ export async function exchange(message: string): Promise<string> {
   return await readAll(connection);
 }
 
+/**
+ * Does the same, but tries again if there is no reply: while file descriptors
+ * are short, a server may close the connection of a client that is slow to send.
+ */
+export async function exchangeAtLast(message: string): Promise<string> {
+  for (let tries = 1; tries < 20; tries++) {
+    const reply = await exchange(message).catch(() => "");
+    if (reply) return reply;
+    await sleep(100);
+  }
+  return await exchange(message);
+}
+
 /** Returns all that comes until the other side closes the connection. */
 export async function readAll(connection: Deno.Conn): Promise<string> {
   const text = await readOnce(connection);
