@@ -145,12 +145,14 @@ async function limitRead() {
 async function fail() {
   try {
     await Deno.connect({ hostname, port });
+    assert(false, "connected without a server");
   } catch (error) {
     if (!(error instanceof Deno.errors.ConnectionRefused)) throw error;
   }
   using listener = Deno.listen({ hostname, port });
   try {
     Deno.listen({ hostname, port });
+    assert(false, "listened twice");
   } catch (error) {
     assert(error instanceof Deno.errors.AddrInUse);
   }

@@ -14,6 +14,7 @@ import {
   readAll,
   readProject,
   root,
+  sleep,
   sortLines,
   until,
 } from "./helpers.ts";
@@ -146,7 +147,7 @@ test("README: messages arrive one by one, however split", async () => {
     const received = Array.fromAsync(messages(connection));
     for (const piece of pieces) {
       await client.write(Uint8Array.from(piece, (c) => c.charCodeAt(0)));
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await sleep(50);
     }
     await client.closeWrite();
     assertEquals(await received, expected);
