@@ -14,101 +14,113 @@ import { answer, host, port } from "./socket_preview.ts";
 const usage = `Usage: server.ts [-h | --help]
 Answers every client that connects to ${host}:${port}, until Ctrl-C.`;
 
-/** Accepts clients and starts answering them, until the program is stopped. */
-async function serve(listener: Deno.TcpListener): Promise<never> {
+// If accept fails for lack of file descriptors, clients get about a second (75
+// failures) to send something. Then each failure closes the oldest connections,
+// until most of them are gone, or no accept has failed for a second.
+const pause = 12; // milliseconds after each failure
+const patience = 75; // failures
+const mostClosed = 128; // connections at a time, or half of all if that is less
+const fewLeft = 1 / 4; // of the connections
+const quietTime = 1000; // milliseconds
+
+/**
+ * Accepts clients, and answers many at once, without end. Never rejects, but
+ * passes each problem to `report`, on one line. Original: `server()`.
+ */
+export async function serve(
+  listener: Pick<Deno.TcpListener, "accept">,
+  report: (line: string) => void = limitLines(console.error),
+): Promise<never> {
+  const connections = new Set<Deno.TcpConn>(); // open, oldest first
+  let failures = 0; // in this shortage
+  let lastFailure = 0; // milliseconds
+  let crowd = 0; // how many connections were open at the last failure
   while (true) {
     try {
-      const connection = await listener.accept();
-      answerOne(connection); // not awaited, so that a slow client delays nobody
+      const conn = await listener.accept();
+      const isQuiet = performance.now() - lastFailure > quietTime;
+      const isDrained = connections.size < Math.floor(crowd * fewLeft);
+      if (isQuiet || isDrained) failures = 0;
+      // Not awaited, so that a slow client does not keep the others waiting.
+      answerOne(conn, connections, report);
     } catch (error) {
-      await recover(error as Error);
+      const { code, message } = error as Error & { code?: string };
+      // The process (EMFILE) or the system (ENFILE) is out of file descriptors,
+      // the numbers that stand for open files and connections.
+      if (code === "EMFILE" || code === "ENFILE") {
+        failures++;
+        if (failures === 1) report(`accept: ${message}`);
+        lastFailure = performance.now();
+        crowd = connections.size;
+        await sleep(pause);
+        if (failures > patience) await closeOldest(connections);
+        continue;
+      }
+      report(`accept: ${message}`);
+      // On Linux: the client reset its connection before it was accepted.
+      if (error instanceof Deno.errors.NotConnected) continue;
+      // Other systems report such a client differently, and unknown errors may
+      // persist. So pause, to keep the loop from hogging the processor.
+      await sleep(1);
     }
   }
 }
 
-/** The connections that are open, oldest first. */
-const openConnections = new Set<Deno.TcpConn>();
-
-/** Answers one client. Prints what goes wrong, and never rejects. */
-async function answerOne(connection: Deno.TcpConn): Promise<void> {
-  openConnections.add(connection);
+/** Answers one client. Reports what goes wrong, and never rejects. */
+async function answerOne(
+  conn: Deno.TcpConn,
+  connections: Set<Deno.TcpConn>,
+  report: (line: string) => void,
+): Promise<void> {
+  connections.add(conn);
   try {
-    await answer(connection); // also closes the connection, even if it fails
+    await answer(conn); // also closes the connection, even if it fails
   } catch (error) {
-    const address = addressOf(connection.remoteAddr);
-    // If it is no longer in the set, closeOldest() has closed it.
-    if (openConnections.has(connection)) report(address, error as Error);
-    else report(address, new Error("closed to make room for other clients"));
+    const problem = connections.has(conn)
+      ? (error as Error).message
+      : "closed to make room for other clients"; // by closeOldest()
+    report(`${addressOf(conn.remoteAddr)}: ${problem}`);
   }
-  openConnections.delete(connection);
+  connections.delete(conn);
 }
 
-/** Reports why accept failed, and waits until it makes sense to try again. */
-async function recover(error: Error & { code?: string }): Promise<void> {
-  // The process (EMFILE) or the system (ENFILE) is out of file descriptors, the
-  // numbers that stand for open files and connections.
-  if (error.code === "EMFILE" || error.code === "ENFILE") {
-    await waitForFileDescriptors(error);
-    return;
-  }
-  report("accept", error);
-  // On Linux: the client reset its connection before it was accepted.
-  if (error instanceof Deno.errors.NotConnected) return;
-  // Other systems report such a client differently, and unknown errors may
-  // persist. So pause, to keep the loop from hogging the processor.
-  await sleep(1);
-}
-
-// A shortage begins when accept fails for lack of file descriptors, and ends
-// after a second without such a failure.
-let shortageStart = -Infinity; // milliseconds
-let lastFailure = -Infinity; // milliseconds
-
-/**
- * Waits for 12 milliseconds, so that clients that have sent something can be
- * answered, which frees file descriptors. If the shortage has lasted for more
- * than a second, it also closes the oldest connections.
- */
-async function waitForFileDescriptors(error: Error): Promise<void> {
-  const now = performance.now();
-  if (now - lastFailure > 1000) {
-    shortageStart = now;
-    report("accept", error); // once for each shortage
-  }
-  lastFailure = now;
-  await sleep(12);
-  if (performance.now() - shortageStart > 1000) await closeOldest();
-}
-
-/**
- * Closes the 128 oldest connections, or the older half if that is fewer. Their
- * clients have had the most time to send something, so they are probably idle.
- */
-async function closeOldest(): Promise<void> {
-  const count = Math.min(128, Math.floor(openConnections.size / 2));
-  for (const connection of openConnections.values().take(count)) {
-    openConnections.delete(connection);
-    connection.close();
+/** Closes the connections whose clients have had the most time to send. */
+async function closeOldest(connections: Set<Deno.TcpConn>): Promise<void> {
+  const count = Math.min(mostClosed, Math.ceil(connections.size / 2));
+  for (const conn of connections.values().take(count)) {
+    connections.delete(conn);
+    conn[Symbol.dispose](); // unlike close(), it never throws
   }
   // Deno frees their file descriptors in the next turn of its event loop.
   await sleep(0);
 }
 
-let printed = 0; // how many lines report() printed in the last ten seconds
+/** Waits for a number of milliseconds. */
+function sleep(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
 
-/** Prints an error on one line, but at most ten lines in any ten seconds. */
-function report(place: string, error: Error): void {
-  if (printed === 10) return;
-  printed++;
-  setTimeout(() => printed--, 10_000);
-  const note = printed === 10
-    ? " (at most 10 errors are shown in any 10 s)"
-    : "";
-  try {
-    console.error(`server.ts: ${place}: ${error.message}${note}`);
-  } catch {
-    // Standard error cannot be written to, but clients can still be answered.
-  }
+/** Returns a function that prints at most ten lines in each ten seconds. */
+export function limitLines(
+  print: (line: string) => void,
+): (line: string) => void {
+  let start = -Infinity; // milliseconds
+  let count = 0;
+  return (line) => {
+    const now = performance.now();
+    if (now - start >= 10_000) {
+      start = now;
+      count = 0;
+    }
+    count++;
+    if (count > 10) return;
+    const note = count === 10 ? " (at most 10 errors are shown in 10 s)" : "";
+    try {
+      print(`server.ts: ${line}${note}`);
+    } catch {
+      // Nothing can be printed, but clients can still be answered.
+    }
+  };
 }
 
 /** Formats an address as `127.0.0.1:50008` or `[::1]:50008`. */
@@ -117,24 +129,8 @@ function addressOf({ hostname, port }: Deno.NetAddr): string {
   return isIPv6 ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }
 
-/** Waits for a number of milliseconds. */
-function sleep(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
-}
-
-/** Listens. If it cannot, prints why, and exits. */
-function listen(): Deno.TcpListener {
-  try {
-    // The backlog is how many clients may wait to be accepted (the system may
-    // allow fewer). Beyond that, Linux retries for a client after a second.
-    return Deno.listen({ hostname: host, port, tcpBacklog: 4096 });
-  } catch (error) {
-    fail(explain(error as Error));
-  }
-}
-
-/** Says why the program cannot listen and, if known, what to do about it. */
-function explain(error: Error): string {
+/** Says on one line why the server cannot start and, if known, what to do. */
+export function explain(error: Error): string {
   if (error instanceof Deno.errors.AddrInUse) {
     // On Linux, a port stays in use for a minute after a server that does not
     // set SO_REUSEADDR, such as the Python original, has stopped.
@@ -145,35 +141,34 @@ function explain(error: Error): string {
     return `the system reserves port ${port}: to see its reserved ports on ` +
       "Windows, run netsh interface ipv4 show excludedportrange tcp";
   }
-  if (error instanceof Deno.errors.NotCapable) {
-    return `no permission to listen: add --allow-net=${host}:${port}`;
+  // If Deno has refused it, its message names the flag to add.
+  return `cannot serve port ${port}: ${error.message}`;
+}
+
+if (import.meta.main) {
+  const [argument] = Deno.args;
+  if (argument === "-h" || argument === "--help") {
+    console.log(usage);
+    Deno.exit();
   }
-  return `cannot listen on ${host}:${port}: ${error.message}`;
-}
-
-/** Prints a problem on one line, and exits. */
-function fail(problem: string): never {
-  console.error(`server.ts: ${problem}`);
-  Deno.exit(1);
-}
-
-// The main program. It comes last, since the variables above have to be set
-// before the functions use them.
-if (Deno.args.length === 0) {
-  const listener = listen();
-  // Shows whether localhost means 127.0.0.1 or [::1] here. A client that uses
-  // the other one cannot connect.
-  const address = addressOf(listener.addr);
+  if (argument !== undefined) {
+    const given = Deno.inspect(argument);
+    console.error(
+      `server.ts: the only option is --help, not ${given}\n${usage}`,
+    );
+    Deno.exit(2);
+  }
   try {
+    // The backlog is how many clients may wait to be accepted (the system may
+    // allow fewer). Beyond that, Linux retries for a client after a second.
+    const listener = Deno.listen({ hostname: host, port, tcpBacklog: 4096 });
+    // Shows whether localhost means 127.0.0.1 or [::1] here. A client that uses
+    // the other one cannot connect.
+    const address = addressOf(listener.addr);
     console.log(`server listening on ${host}:${port} (${address})`);
+    await serve(listener);
   } catch (error) {
-    fail(`cannot print: ${(error as Error).message}`);
+    console.error(`server.ts: ${explain(error as Error)}`);
+    Deno.exit(1);
   }
-  await serve(listener);
-} else if (Deno.args.length === 1 && ["-h", "--help"].includes(Deno.args[0])) {
-  console.log(usage);
-} else {
-  const given = Deno.inspect(Deno.args.join(" "));
-  console.error(`server.ts: the only option is --help, not ${given}\n${usage}`);
-  Deno.exit(2);
 }
