@@ -1,19 +1,46 @@
 /**
- * A client that resets its connection after a tenth of a second.
+ * A client that resets its connection once the server has accepted it.
  *
  *     deno run --allow-net=localhost:50008 tests/peers/reset.ts
  *
  * @module
  */
 
-import { connect } from "node:net"; // Deno.connect has no way to reset
+import { once } from "node:events";
+import { connect, type Socket } from "node:net"; // Deno.connect cannot reset
 
-// Deno.connect tells whether localhost is an IPv4 or an IPv6 address here.
-const first = await Deno.connect({ hostname: "localhost", port: 50008 });
-const family = first.remoteAddr.hostname.includes(":") ? 6 : 4;
-first.close();
+/** Connects, waits for something, and resets the connection. */
+export async function reset(wait = async () => {}) {
+  const socket = await connectSocket();
+  const closed = once(socket, "close"); // the server may close it first
+  await wait();
+  socket.resetAndDestroy();
+  await closed;
+}
 
-const socket = connect({ host: "localhost", port: 50008, family });
-socket.on("connect", () => {
-  setTimeout(() => socket.resetAndDestroy(), 100);
-});
+/** Connects with IPv4 or, if localhost is an IPv6 address here, with IPv6. */
+async function connectSocket(family = 4): Promise<Socket> {
+  const socket = connect({ host: "localhost", port: 50008, family });
+  try {
+    await once(socket, "connect");
+    return socket;
+  } catch (error) {
+    if (family === 6) throw error;
+    return await connectSocket(6);
+  }
+}
+
+/**
+ * Waits until a second client is answered, so the first must have been accepted.
+ * A server that takes one client at a time does not answer: wait for 500 ms.
+ */
+export async function untilAccepted() {
+  using conn = await Deno.connect({ hostname: "localhost", port: 50008 });
+  await conn.write(new TextEncoder().encode("second"));
+  const { promise: tooLong, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, 500);
+  await Promise.race([conn.read(new Uint8Array(1024)), tooLong]);
+  clearTimeout(timer);
+}
+
+if (import.meta.main) await reset(untilAccepted);

@@ -11,32 +11,29 @@ const hostname = "localhost";
 const port = 50008;
 
 async function server() {
-  for await (const connection of Deno.listen({ hostname, port })) {
-    const text = await receiveText(connection);
-    await sendText(connection, `server got: [b'${text}']`);
-    connection.close();
+  for await (const conn of Deno.listen({ hostname, port })) {
+    const text = await receiveText(conn);
+    await sendText(conn, `server got: [b'${text}']`);
+    conn.close();
   }
 }
 
-/** Like the original's `client`, but as short as the server. */
-export async function client(name: string) {
-  const connection = await Deno.connect({ hostname, port });
-  await sendText(connection, name);
-  console.log(`client got: [b"${await receiveText(connection)}"]`);
-  connection.close();
+async function client(name: string) {
+  const conn = await Deno.connect({ hostname, port });
+  await sendText(conn, name);
+  console.log(`client got: [b"${await receiveText(conn)}"]`);
+  conn.close();
 }
 
-async function sendText(connection: Deno.Conn, text: string) {
-  await connection.write(new TextEncoder().encode(text));
+async function sendText(conn: Deno.Conn, text: string) {
+  await conn.write(new TextEncoder().encode(text));
 }
 
-async function receiveText(connection: Deno.Conn) {
+async function receiveText(conn: Deno.Conn): Promise<string> {
   const buffer = new Uint8Array(1024);
-  const count = await connection.read(buffer);
+  const count = await conn.read(buffer);
   return new TextDecoder().decode(buffer.subarray(0, count ?? 0));
 }
 
-if (import.meta.main) {
-  server();
-  for (let i = 0; i < 5; i++) client(`client${i}`);
-}
+server();
+for (let i = 0; i < 5; i++) client(`client${i}`);

@@ -1,0 +1,55 @@
+/**
+ * Finds out which tests can run here. Without the permissions that they need, a
+ * run fails, and says what to do.
+ *
+ * @module
+ */
+
+import { listen, root } from "./helpers.ts";
+
+const permissions: Deno.PermissionDescriptor[] = [
+  { name: "net", host: "localhost:50008" },
+  { name: "read", path: root },
+  { name: "run", command: Deno.execPath() },
+];
+const missing: string[] = [];
+for (const permission of permissions) {
+  const { state } = await Deno.permissions.query(permission);
+  if (state !== "granted") missing.push(permission.name);
+}
+
+let problem = "";
+if (missing.length > 0) {
+  problem = `no permission for: ${missing.join(", ")}. Run deno task test`;
+} else {
+  try {
+    listen().close();
+  } catch (error) {
+    problem = `port 50008: ${(error as Error).message}. Stop its program`;
+  }
+}
+if (problem !== "") {
+  Deno.test("the tests can run", () => {
+    const error = new Error(problem);
+    delete error.stack; // it helps nobody here
+    throw error;
+  });
+}
+
+const canRun = problem === "";
+
+/** Registers a test that uses the network or files, if such tests can run. */
+export const test = (canRun ? Deno.test : () => {}) as typeof Deno.test;
+
+export const isLinux = Deno.build.os === "linux"; // has a full disk, /dev/full
+export const isWindows = Deno.build.os === "windows"; // has no shell, no signals
+
+export const hasPython = canRun && await succeeds("python3", "-c", "");
+export const hasUnshare = canRun && !isWindows &&
+  await succeeds("sh", "-c", "unshare -rnm ip link set lo up");
+
+async function succeeds(command: string, ...args: string[]): Promise<boolean> {
+  const options = { args, stdout: "null", stderr: "null" } as const;
+  const result = new Deno.Command(command, options).output();
+  return await result.then(({ success }) => success, () => false);
+}
