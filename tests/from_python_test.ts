@@ -7,7 +7,7 @@
 
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { receive, send } from "../socket_preview.ts";
-import { encode, listen, pair, readAll, sleep } from "./helpers.ts";
+import { encode, listen, pair, readAll, replace, sleep } from "./helpers.ts";
 import { test } from "./setup.ts";
 
 const hostname = "localhost";
@@ -60,31 +60,43 @@ async function receiveExactly(conn: Deno.Conn, size: number) {
   return bytes;
 }
 
+// Above each line that the README's table shows, there is its Python side.
+
 test("README: the table's rows about connections", async () => {
+  // sock.bind((host, port)), listen(5)
   const listener = Deno.listen({ hostname, port, tcpBacklog: 5 });
 
   async function echo() {
+    // conn, addr = sock.accept()
     const conn = await listener.accept();
     assertEquals(conn.remoteAddr.hostname, conn.localAddr.hostname);
     while (true) {
+      // data = conn.recv(1024)
       const data = await receive(conn);
+      // if not data:
       if (data.length === 0) break;
+      // conn.sendall(data)
       await send(conn, data);
     }
+    // conn.close()
     conn[Symbol.dispose]();
     conn[Symbol.dispose](); // the second time, it does nothing
     assertThrows(() => conn.close(), Deno.errors.BadResource);
   }
 
   async function talk(text: string) {
+    // sock.connect((host, port))
     const conn = await Deno.connect({ hostname, port });
+    // conn.sendall(text.encode())
     await send(conn, new TextEncoder().encode(text));
+    // conn.shutdown(SHUT_WR)
     await conn.closeWrite();
     assertEquals(decode(await receive(conn)), text);
-    conn[Symbol.dispose]();
+    conn.close();
   }
 
   function decode(data: Uint8Array): string {
+    // text = data.decode()
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
       .decode(data);
     return text;
@@ -93,8 +105,10 @@ test("README: the table's rows about connections", async () => {
   const errors: unknown[] = [];
   const report = (error: unknown) => errors.push(error);
   for (const f of [echo, () => echo().then(() => Promise.reject("late"))]) {
+    // thread = Thread(target=f), start()
     const thread = f().catch(report);
     await talk("\uFEFFGrüße");
+    // thread.join()
     await thread;
   }
   assertEquals(errors, ["late"]);
@@ -104,6 +118,7 @@ test("README: the table's rows about connections", async () => {
 
 test("README: the table's rows about time", async () => {
   const [other, conn] = await pair();
+  // conn.settimeout(2)
   const timer = setTimeout(() => conn[Symbol.dispose](), 2000);
   await assertRejects(() => receive(conn), Deno.errors.Interrupted);
   await assertRejects(() => receive(conn), Deno.errors.BadResource);
@@ -111,8 +126,15 @@ test("README: the table's rows about time", async () => {
   other.close();
   using _listener = listen();
   const connectInTime = async () =>
+    // the same, in at most two seconds
     await Deno.connect({ hostname, port, signal: AbortSignal.timeout(2000) });
   (await connectInTime()).close();
+  const { timeout } = AbortSignal;
+  const over = timeout(0);
+  await sleep(10);
+  using _timeout = replace(AbortSignal, "timeout", () => over);
+  const error = await assertRejects(connectInTime, DOMException);
+  assertEquals(error.name, "TimeoutError");
 });
 
 test("README: messages arrive one by one, however split", async () => {
