@@ -5,7 +5,7 @@
  * @module
  */
 
-import { deno, type Program, run, start } from "./program.ts";
+import { deno, run, start } from "./program.ts";
 
 const reply = "server got: [b'client0']";
 const address = { hostname: "localhost", port: 50008 };
@@ -56,7 +56,7 @@ for (const clients of [1, 50]) {
     const group = `2000 exchanges, ${clients} at a time`;
     const baseline = name === "server.ts";
     Deno.bench({ name, group, baseline, n: 5, warmup: 1 }, async (bench) => {
-      await using server: Program = start(command);
+      await using server = start(command);
       await server.printed("listening");
       await exchangeMany(1, 500); // to warm it up
       bench.start();
@@ -66,12 +66,10 @@ for (const clients of [1, 50]) {
   }
 }
 
-const scripts = ["data:text/javascript,", "socket_preview.ts"];
-for (const script of scripts) {
-  const group = "from start to finish";
-  const name = script.startsWith("data:") ? "an empty script" : script;
-  const baseline = script === scripts[0]!;
-  Deno.bench({ name, group, baseline, n: 20, warmup: 2 }, async () => {
-    await run(deno(script));
-  });
-}
+const group = "from start to finish";
+Deno.bench({ name: "empty script", group, baseline: true }, async () => {
+  await run(deno("data:text/javascript,"));
+});
+Deno.bench({ name: "socket_preview.ts", group }, async () => {
+  await run(deno("socket_preview.ts"));
+});

@@ -16,7 +16,7 @@ import {
   replace,
   within,
 } from "./helpers.ts";
-import { deno, inShell, run, start } from "./program.ts";
+import { deno, run, shell, start } from "./program.ts";
 import { hasPython, hasUnshare, test } from "./setup.ts";
 
 const noServer = "no server on localhost:50008: start one with" +
@@ -91,7 +91,7 @@ test(toSelf, { ignore: !hasUnshare }, async () => {
   // In this network, clients can only have the port of the missing server.
   const first = "ip link set lo up && " +
     "echo 50008 50008 >/proc/sys/net/ipv4/ip_local_port_range";
-  const command = inShell(deno("client.ts", "Alice"), { first });
+  const command = shell(deno("client.ts", "Alice"), first);
   const { stderr } = await run(["unshare", "-rn", ...command]);
   assertEquals(stderr, `client.ts: "Alice": ${noServer}\n`);
 });

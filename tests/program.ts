@@ -119,10 +119,7 @@ export function preload(code: string): string {
 }
 
 /** A command, after a command of the shell, and with a redirection. */
-export function inShell(
-  command: string[],
-  { first = ":", redirect = "" },
-): string[] {
+export function shell(command: string[], first = ":", redirect = ""): string[] {
   return ["sh", "-c", `${first} && exec "$@" ${redirect}`, "sh", ...command];
 }
 
@@ -131,5 +128,5 @@ export function starved(file: string): string[] {
   // Half a second after the start, Deno 2.9.6 opens two more for signals, and
   // crashes if it cannot. So it is made to open them at once.
   const early = preload('Deno.addSignalListener("SIGUSR2", () => {})');
-  return inShell(deno(early, file), { first: "ulimit -n 64" });
+  return shell(deno(early, file), "ulimit -n 64");
 }

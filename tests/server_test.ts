@@ -178,14 +178,12 @@ Deno.test("limitLines() prints ten lines in each ten seconds", () => {
   using clock = simulateTime();
   const printed: string[] = [];
   const print = limitLines((line) => printed.push(line));
-  const expected: string[] = [];
-  for (const start of [0, 10_000]) {
-    for (const time of [...Array(11).fill(start), start + 9999]) {
-      clock.now = time;
-      print("simulated");
-    }
-    expected.push(...Array(9).fill("server.ts: simulated"));
-    expected.push("server.ts: simulated (at most 10 errors are shown in 10 s)");
+  for (const time of [0, ...Array(10).fill(9999), ...Array(11).fill(10_000)]) {
+    clock.now = time;
+    print("simulated");
   }
-  assertEquals(printed, expected);
+  const line = "server.ts: simulated";
+  const last = `${line} (at most 10 errors are shown in 10 s)`;
+  const ten = [...Array(9).fill(line), last];
+  assertEquals(printed, [...ten, ...ten]);
 });

@@ -38,11 +38,8 @@ const canRun = problem === "";
 /** Registers a test that uses the network or files, if such tests can run. */
 export const test = (canRun ? Deno.test : () => {}) as typeof Deno.test;
 
-export const isLinux = Deno.build.os === "linux"; // has a full disk, /dev/full
-export const isWindows = Deno.build.os === "windows"; // has no shell, no signals
-
 export const hasPython = canRun && await succeeds("python3", "-c", "");
-export const hasUnshare = canRun && !isWindows &&
+export const hasUnshare = canRun &&
   await succeeds("sh", "-c", "unshare -rnm ip link set lo up");
 
 async function succeeds(command: string, ...args: string[]): Promise<boolean> {
