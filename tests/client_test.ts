@@ -92,7 +92,7 @@ test(toSelf, { ignore: !hasUnshare }, async () => {
   const first = "ip link set lo up && " +
     "echo 50008 50008 >/proc/sys/net/ipv4/ip_local_port_range";
   const command = shell(deno("client.ts", "Alice"), first);
-  const { stderr } = await run(["unshare", "-rn", ...command]);
+  const { stderr } = await run(shell(["unshare", "-rn", ...command]));
   assertEquals(stderr, `client.ts: "Alice": ${noServer}\n`);
 });
 
