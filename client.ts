@@ -6,8 +6,10 @@
  *
  *     deno run --allow-net=localhost:50008 client.ts Alice Bob
  *
- * If your network blocks JSR, where @std/cli comes from, run this instead. It
- * uses the replacement in `tests/std`: `deno task client Alice Bob`.
+ * If your network blocks JSR, where @std/cli comes from, run this instead, with
+ * the replacement in `tests/std`:
+ *
+ *     deno task client Alice Bob
  *
  * @module
  */
@@ -35,8 +37,8 @@ export function parseNames(args: string[]): string[] {
   const { count, "--": namesAfterDashes } = parseArgs(args, {
     string: ["count"],
     "--": true,
-    // Called with each other option, and with each name before `--`. Collects
-    // the names, since parseArgs itself would return the name 007 as number 7.
+    // Called with names before `--`, and with options other than --count. It
+    // collects names, since parseArgs would return the name 007 as number 7.
     unknown: (argument, option) => {
       if (argument === "-h" || argument === "--help") isHelp = true;
       else if (option !== undefined) unknownOptions.push(argument);
@@ -71,7 +73,7 @@ export function parseNames(args: string[]): string[] {
 
 /**
  * Sends all names at once, and prints each reply as it arrives. Waits for
- * `limit` milliseconds at most. Returns each problem with the names it concerns.
+ * `limit` milliseconds at most. Returns each problem with the names it affects.
  */
 export async function sendAll(
   names: string[],
@@ -90,7 +92,7 @@ export async function sendAll(
     } catch (error) {
       const isRefused = error instanceof Deno.errors.ConnectionRefused;
       const problem = isRefused ? noServer : (error as Error).message;
-      problems.set(problem, [...problems.get(problem) ?? [], name]);
+      problems.set(problem, [...(problems.get(problem) ?? []), name]);
     }
   }));
   return problems;
@@ -99,8 +101,8 @@ export async function sendAll(
 /** Connects, sends a name, and returns up to 1024 bytes of the reply. */
 async function exchange(name: string): Promise<Uint8Array> {
   using conn = await Deno.connect({ hostname: host, port });
-  // If no server listens, Linux may choose its port as the client's own, and so
-  // connect the client to itself.
+  // If no server listens, Linux may give this very port to the client, and so
+  // connect it to itself.
   const isSelf = Deno.inspect(conn.localAddr) === Deno.inspect(conn.remoteAddr);
   if (isSelf) throw new Deno.errors.ConnectionRefused();
   await send(conn, new TextEncoder().encode(name));
@@ -128,6 +130,6 @@ if (import.meta.main) {
     const more = others.length > 0 ? ` and ${others.length} more` : "";
     console.error(`client.ts: ${Deno.inspect(first)}${more}: ${problem}`);
   }
-  // Exits even if some connections are still waiting for a reply.
+  // Do not wait for connections without a reply, nor for the timeout.
   Deno.exit(problems.size > 0 ? 1 : 0);
 }

@@ -15,17 +15,17 @@ const usage = `Usage: server.ts [-h | --help]
 Answers every client that connects to ${host}:${port}, until Ctrl-C.`;
 
 // If accept fails for lack of file descriptors, clients get about a second (75
-// failures) to send something. Then each failure closes the oldest connections,
-// until most of them are gone, or no accept has failed for a second.
+// failures) to send something. Then each failure closes the oldest connections.
+// The count starts anew when most are gone, or after a second without failures.
 const pause = 12; // milliseconds after each failure
 const patience = 75; // failures
-const mostClosed = 128; // connections at a time, or half of all if that is less
-const fewLeft = 1 / 4; // of the connections
+const maxClosed = 128; // connections at a time, or half of all if that is less
+const fewLeft = 1 / 4; // of the connections at the last failure, rounded down
 const quietTime = 1000; // milliseconds
 
 /**
  * Accepts clients, and answers many at once, without end. Never rejects, but
- * passes each problem to `report`, on one line. Original: `server()`.
+ * passes problems to `report`, on one line each. From the script's `server()`.
  */
 export async function serve(
   listener: Pick<Deno.TcpListener, "accept">,
@@ -33,7 +33,7 @@ export async function serve(
 ): Promise<never> {
   const connections = new Set<Deno.TcpConn>(); // open, oldest first
   let failures = 0; // in this shortage
-  let lastFailure = 0; // milliseconds
+  let lastFailure = 0; // time in milliseconds
   let crowd = 0; // how many connections were open at the last failure
   while (true) {
     try {
@@ -54,14 +54,14 @@ export async function serve(
         crowd = connections.size;
         await sleep(pause);
         if (failures > patience) await closeOldest(connections);
-        continue;
+      } else {
+        report(`accept: ${message}`);
+        // On Linux, the client reset its connection before it was accepted. Other
+        // systems report that differently, and unknown errors may persist. Then,
+        // pause, to keep the loop from hogging the processor.
+        const isReset = error instanceof Deno.errors.NotConnected;
+        if (!isReset) await sleep(1);
       }
-      report(`accept: ${message}`);
-      // On Linux: the client reset its connection before it was accepted.
-      if (error instanceof Deno.errors.NotConnected) continue;
-      // Other systems report such a client differently, and unknown errors may
-      // persist. So pause, to keep the loop from hogging the processor.
-      await sleep(1);
     }
   }
 }
@@ -84,9 +84,9 @@ async function answerOne(
   connections.delete(conn);
 }
 
-/** Closes the connections whose clients have had the most time to send. */
+/** Closes the older half of the connections, but at most `maxClosed`. */
 async function closeOldest(connections: Set<Deno.TcpConn>): Promise<void> {
-  const count = Math.min(mostClosed, Math.ceil(connections.size / 2));
+  const count = Math.min(maxClosed, Math.ceil(connections.size / 2));
   for (const conn of connections.values().take(count)) {
     connections.delete(conn);
     conn[Symbol.dispose](); // unlike close(), it never throws
@@ -95,7 +95,6 @@ async function closeOldest(connections: Set<Deno.TcpConn>): Promise<void> {
   await sleep(0);
 }
 
-/** Waits for a number of milliseconds. */
 function sleep(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
@@ -104,7 +103,7 @@ function sleep(milliseconds: number): Promise<void> {
 export function limitLines(
   print: (line: string) => void,
 ): (line: string) => void {
-  let start = -Infinity; // milliseconds
+  let start = 0; // time in milliseconds
   let count = 0;
   return (line) => {
     const now = performance.now();
@@ -124,22 +123,23 @@ export function limitLines(
 }
 
 /** Formats an address as `127.0.0.1:50008` or `[::1]:50008`. */
-function addressOf({ hostname, port }: Deno.NetAddr): string {
-  const isIPv6 = hostname.includes(":");
-  return isIPv6 ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+function addressOf(address: Deno.NetAddr): string {
+  const isIPv6 = address.hostname.includes(":");
+  const hostname = isIPv6 ? `[${address.hostname}]` : address.hostname;
+  return `${hostname}:${address.port}`;
 }
 
 /** Says on one line why the server cannot start and, if known, what to do. */
 export function explain(error: Error): string {
   if (error instanceof Deno.errors.AddrInUse) {
-    // On Linux, a port stays in use for a minute after a server that does not
-    // set SO_REUSEADDR, such as the Python original, has stopped.
+    // On Linux, a port may stay in use for a minute after a server without
+    // SO_REUSEADDR, such as the Python original, has stopped.
     return `port ${port} is in use: stop the program that uses it, or, if it ` +
       "has just stopped, wait a minute";
   }
   if (error instanceof Deno.errors.PermissionDenied) {
-    return `the system reserves port ${port}: to see its reserved ports on ` +
-      "Windows, run netsh interface ipv4 show excludedportrange tcp";
+    return `the system refuses port ${port}: to see the ports that Windows ` +
+      "reserves, run netsh interface ipv4 show excludedportrange tcp";
   }
   // If Deno has refused it, its message names the flag to add.
   return `cannot serve port ${port}: ${error.message}`;

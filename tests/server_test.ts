@@ -40,7 +40,7 @@ Deno.test("explain() says what to do about an error, or what Deno says", () => {
   const { AddrNotAvailable, PermissionDenied } = Deno.errors;
   assertEquals(
     explain(new PermissionDenied()),
-    "the system reserves port 50008: to see its reserved ports on Windows, " +
+    "the system refuses port 50008: to see the ports that Windows reserves, " +
       "run netsh interface ipv4 show excludedportrange tcp",
   );
   const problem = "cannot serve port 50008: simulated";
