@@ -56,9 +56,9 @@ export async function serve(
         if (failures > patience) await closeOldest(connections);
       } else {
         report(`accept: ${message}`);
-        // On Linux, the client reset its connection before it was accepted. Other
-        // systems report that differently, and unknown errors may persist. Then,
-        // pause, to keep the loop from hogging the processor.
+        // On Linux, the client reset its connection before it was accepted.
+        // Other systems report that differently, and unknown errors may
+        // persist. So pause, to keep the loop from hogging the processor.
         const isReset = error instanceof Deno.errors.NotConnected;
         if (!isReset) await sleep(1);
       }

@@ -15,8 +15,8 @@ export const port = 50008; // port = 50008
 export const host = "localhost"; // host = 'localhost'
 
 /**
- * Answers clients, many at once, and never returns. Rejects only if it cannot
- * listen. Original: `server()`, which answers one client at a time.
+ * Answers clients, many at once, and never returns. Rejects if it cannot listen.
+ * Original: `server()`, which answers one client at a time.
  */
 export async function server(): Promise<void> {
   // sock = socket(…); sock.bind(('', port)); sock.listen(5)

@@ -8,7 +8,7 @@
 import { assertEquals } from "@std/assert";
 import { connect, exchange, fiveLines, readProject, sleep } from "./helpers.ts";
 import { reset, untilAccepted } from "./peers/reset.ts";
-import { deno, type Program, shell, start, starved } from "./program.ts";
+import { deno, type Program, start, starved } from "./program.ts";
 import { test } from "./setup.ts";
 
 const isWindows = Deno.build.os === "windows"; // has no shell, and no signals
@@ -88,11 +88,6 @@ testRow("One resets before it is accepted", async (server) => {
   await reset();
   server.kill("SIGCONT");
 }, { ignore: isWindows });
-
-testRow("One resets while the disk is full", () => reset(untilAccepted), {
-  command: (file) => shell(deno(file), ":", "2>/dev/full"),
-  ignore: Deno.build.os !== "linux",
-});
 
 testRow("Many send nothing", connectMany, {
   command: starved,

@@ -32,8 +32,8 @@ async function* messages(conn: Deno.Conn): AsyncGenerator<string> {
 
 async function chat(conn: Deno.Conn) {
   const lines = messages(conn);
-  const name = (await lines.next()).value; // name = file.readline()
-  for await (const line of lines) { // for line in file:
+  const name = (await lines.next()).value; // the first line
+  for await (const line of lines) { // all others
     await send(conn, new TextEncoder().encode(`${name}: ${line}\n`));
   }
 }
@@ -73,7 +73,6 @@ test("README: the table's rows about connections", async () => {
     while (true) {
       // data = conn.recv(1024)
       const data = await receive(conn);
-      // if not data:
       if (data.length === 0) break;
       // conn.sendall(data)
       await send(conn, data);

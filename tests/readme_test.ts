@@ -36,7 +36,7 @@ test("README: all its code is in files that run", async () => {
   assert(blocks.length >= 5);
   const table = (await readProject("README.md")).split("| Python ")[1]!;
   const rows = table.split("\n\n")[0]!.split("\n").slice(2);
-  assert(rows.length >= 15);
+  assert(rows.length >= 12);
   for (const block of blocks) {
     assert(sources.some((source) => source.includes(flatten(block))), block);
   }

@@ -186,4 +186,7 @@ Deno.test("limitLines() prints ten lines in each ten seconds", () => {
   const last = `${line} (at most 10 errors are shown in 10 s)`;
   const ten = [...Array(9).fill(line), last];
   assertEquals(printed, [...ten, ...ten]);
+  limitLines(() => {
+    throw new Error("the disk is full");
+  })("simulated"); // does not throw
 });
