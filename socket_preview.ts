@@ -1,8 +1,8 @@
 #!/usr/bin/env -S deno run --allow-net=localhost:50008
 /**
- * A TCP server, and five clients that talk to it, in one script. Ported from
- * `socket_preview.py`, Example 5-25 of Programming Python, 4th edition, whose
- * lines are quoted in comments, shortened.
+ * A TCP server and five clients that talk to it, in one script. Ported from
+ * `socket_preview.py`, Example 5-25 of Programming Python, 4th edition. Most of
+ * its lines are quoted in comments.
  *
  *     deno run --allow-net=localhost:50008 socket_preview.ts
  *
@@ -11,11 +11,11 @@
 
 /** The port number, which identifies the server on its machine. */
 export const port = 50008; // port = 50008
-/** The server and the clients run on this machine. No other can connect. */
+/** Only this machine can connect. In the original, every machine can. */
 export const host = "localhost"; // host = 'localhost'
 
 /**
- * Answers clients, many at once, and never returns. Rejects if it cannot listen.
+ * Answers clients, many at once, and never ends. Throws if it cannot listen.
  * Original: `server()`, which answers one client at a time.
  */
 export async function server(): Promise<void> {
@@ -28,7 +28,7 @@ export async function server(): Promise<void> {
       answer(conn).catch(report);
     } catch (error) {
       report(error);
-      // If the error lasts (too many open files), do not hog the processor.
+      // Wait for 5 ms, so that a lasting error does not hog the processor.
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   }
@@ -36,7 +36,7 @@ export async function server(): Promise<void> {
 
 /**
  * Reads up to 1024 bytes, sends back a reply that quotes them, and closes the
- * connection. Rejects if the client resets it. Original: in `server()`'s loop.
+ * connection. Throws if that fails. Original: in the loop of `server()`.
  */
 export async function answer(conn: Deno.Conn): Promise<void> {
   // `using` closes the connection when the function ends.
@@ -49,10 +49,10 @@ export async function answer(conn: Deno.Conn): Promise<void> {
 
 /**
  * Connects, sends a name, prints up to 1024 bytes of the reply, and closes the
- * connection. Rejects with Deno's error if that fails. Original: `client()`.
+ * connection. Throws if that fails. Original: `client()`.
  */
 export async function client(name: string): Promise<void> {
-  // sock = socket(…); sock.connect((host, port)), and sock.close() at the end
+  // sock = socket(…); sock.connect((host, port)), and `using` for sock.close()
   using conn = await Deno.connect({ hostname: host, port });
   await send(conn, new TextEncoder().encode(name)); // sock.send(name.encode())
   const reply = await receive(conn); // reply = sock.recv(1024)
@@ -61,7 +61,7 @@ export async function client(name: string): Promise<void> {
 
 if (import.meta.main) { // if __name__ == '__main__':
   // sthread = Thread(target=server); sthread.start()
-  // Not awaited, as it never returns. It listens before its first `await`.
+  // Not awaited, as it never ends. It listens before the clients connect.
   server();
   // for i in range(5): Thread(target=client, args=('client%s' % i,)).start()
   await Promise.all([0, 1, 2, 3, 4].map((i) => client(`client${i}`)));
@@ -70,14 +70,14 @@ if (import.meta.main) { // if __name__ == '__main__':
 
 // Helpers. A function can be called above its definition.
 
-/** Prints an error. With too many files open, Deno crashes on stack traces. */
+/** Prints an error, not its stack: Deno crashes on that if out of files. */
 function report(error: unknown): void {
   console.error(`${error}`);
 }
 
-/** Sends all the bytes. Python: `sendall`. */
+/** Sends all the bytes, like Python's `sendall`. */
 export async function send(conn: Deno.Conn, bytes: Uint8Array): Promise<void> {
-  // One `write` may take only some of the bytes.
+  // `write` may take only some of the bytes, and returns how many.
   while (bytes.length > 0) bytes = bytes.subarray(await conn.write(bytes));
 }
 
@@ -92,7 +92,7 @@ export async function receive(conn: Deno.Conn): Promise<Uint8Array> {
 export function bytesLiteral(bytes: Uint8Array): string {
   const hex = (code: number) => code.toString(16).padStart(2, "0");
   const text = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
-  const escaped = text.replaceAll("\\", "\\\\") // first: the rest add more \
+  const escaped = text.replaceAll("\\", "\\\\") // first, as the rest add more
     .replaceAll("\t", "\\t").replaceAll("\n", "\\n").replaceAll("\r", "\\r")
     .replace(/[^ -~]/g, (char) => `\\x${hex(char.charCodeAt(0))}`);
   if (text.includes("'") && !text.includes('"')) return `b"${escaped}"`;
