@@ -14,7 +14,7 @@ const hostname = "localhost";
 const port = 50008;
 
 async function* messages(conn: Deno.Conn): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   let message = "";
   while (true) {
     const data = await receive(conn);
@@ -63,8 +63,8 @@ async function receiveExactly(conn: Deno.Conn, size: number) {
 // Above each line that the README's table shows, there is its Python side.
 
 test("README: the table's rows about connections", async () => {
-  // sock.bind((host, port)), listen(5)
-  const listener = Deno.listen({ hostname, port, tcpBacklog: 5 });
+  // sock.bind((host, port)), listen()
+  const listener = Deno.listen({ hostname, port });
 
   async function echo() {
     // conn, addr = sock.accept()
