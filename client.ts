@@ -21,7 +21,7 @@ const usage = `Usage: client.ts [-h | --help] [--count N] [NAME ...]
 Sends all NAMEs to ${host}:${port} at the same time, and prints the replies.
 Without a NAME, sends client:process=PID, with the ID of this process.
 With --count, sends client0 to clientN-1 instead, for N from 1 to 1000.
-A NAME has 1 to 1024 bytes. Names that begin with a dash go after --.`;
+Names that begin with a dash go after --.`;
 
 const noServer = `no server on ${host}:${port}: start one with ` +
   '"deno task server" or "npx --yes deno@2 task server"';

@@ -33,7 +33,7 @@ export async function serve(
 ): Promise<never> {
   const connections = new Set<Deno.TcpConn>(); // open, oldest first
   let failures = 0; // in this shortage
-  let lastFailure = 0; // time in milliseconds
+  let lastFailure = -Infinity; // time in milliseconds
   let crowd = 0; // how many connections were open at the last failure
   while (true) {
     try {

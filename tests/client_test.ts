@@ -17,8 +17,14 @@ import {
   within,
 } from "./helpers.ts";
 import { deno, run, shell, start } from "./program.ts";
-import { hasPython, hasUnshare, test } from "./setup.ts";
+import { hasPython, hasUnshare, test, useServerPort } from "./setup.ts";
 
+const usage = `Usage: client.ts [-h | --help] [--count N] [NAME ...]
+Sends all NAMEs to localhost:50008 at the same time, and prints the replies.
+Without a NAME, sends client:process=PID, with the ID of this process.
+With --count, sends client0 to clientN-1 instead, for N from 1 to 1000.
+Names that begin with a dash go after --.
+`;
 const noServer = "no server on localhost:50008: start one with" +
   ' "deno task server" or "npx --yes deno@2 task server"';
 
@@ -31,12 +37,10 @@ Deno.test("parseNames() returns each name as it was typed", () => {
 });
 
 Deno.test("parseNames() makes up to 1000 names with --count", () => {
-  const counts = [["--count=1"], ["--count", "9"], ["--count=1000"]];
-  for (const [index, length] of [1, 9, 1000].entries()) {
-    const names = Array.from({ length }, (_, i) => `client${i}`);
-    assertEquals(parseNames(counts[index]!), names);
-  }
-  assertEquals(parseNames(["--count=9", "--count", "3"]).length, 3);
+  const names = Array.from({ length: 1000 }, (_, i) => `client${i}`);
+  assertEquals(parseNames(["--count=1"]), names.slice(0, 1));
+  assertEquals(parseNames(["--count", "9"]), names.slice(0, 9));
+  assertEquals(parseNames(["--count=9", "--count=1000"]), names);
 });
 
 Deno.test("parseNames() says which argument is wrong", () => {
@@ -64,7 +68,7 @@ Deno.test("parseNames() says which argument is wrong", () => {
 
 test("client.ts prints its usage if asked, and after a mistake", async () => {
   const help = await run(deno("client.ts", "Alice", "-h"));
-  assertMatch(help.stdout, /^Usage: client\.ts \[-h .*\n(.+\n){4}$/);
+  assertEquals(help.stdout, usage);
   assertEquals([help.code, help.stderr], [0, ""]);
   const { code, stdout, stderr } = await run(deno("client.ts", "Alice", ""));
   const problem = "client.ts: a name must have 1 to 1024 bytes, not 0\n";
@@ -75,26 +79,15 @@ test("client.ts says once that there is no server", async () => {
   const one = await run(deno("client.ts", "Alice"));
   const stderr = `client.ts: "Alice": ${noServer}\n`;
   assertEquals(one, { code: 1, stdout: "", stderr });
-  const many = await run(deno("client.ts", "--count=1000"));
-  assertMatch(many.stderr, /^client.ts: "client\d+" and 999 more: no .+\n$/);
+  const many = await run(deno("client.ts", "--count=3"));
+  assertMatch(many.stderr, /^client.ts: "client\d" and 2 more: no .+\n$/);
 });
 
-test("client.ts says what Deno says of other errors", async () => {
-  const { stderr } = await run(deno("--deny-net", "client.ts", "Alice", "Bob"));
-  const line =
-    /^client\.ts: "(Alice|Bob)" and 1 more: Requires net access to .*\n$/;
-  assertMatch(stderr, line);
-});
-
-const toSelf = "client.ts does not take itself for a server";
-test(toSelf, { ignore: !hasUnshare }, async () => {
-  // In this network, clients can only have the port of the missing server.
-  const first = "ip link set lo up && " +
-    "echo 50008 50008 >/proc/sys/net/ipv4/ip_local_port_range";
-  const command = shell(deno("client.ts", "Alice"), first);
+test("client.ts does not take itself for a server", async () => {
+  const command = shell(deno("client.ts", "Alice"), useServerPort);
   const { stderr } = await run(shell(["unshare", "-rn", ...command]));
   assertEquals(stderr, `client.ts: "Alice": ${noServer}\n`);
-});
+}, { ignore: !hasUnshare });
 
 /** Sends names, and has a function reply to each. Collects what is printed. */
 async function sendTo(
@@ -135,13 +128,16 @@ test("sendAll() repeats a write that takes three bytes", async () => {
 });
 
 test("sendAll() returns which names got no reply in ten seconds", async () => {
-  const { timeout } = AbortSignal;
-  const sooner = (milliseconds: number) => timeout(milliseconds / 50);
-  using _timeout = replace(AbortSignal, "timeout", sooner);
+  const late = new AbortController();
+  using _timeout = replace(AbortSignal, "timeout", () => late.signal);
   const names = ["slow", "quick", "closed", "stuck"];
+  let waiting = names.length;
   const { printed, problems } = await sendTo(names, async (name, conn) => {
     if (name === "quick") await conn.write(encode("1"));
-    if (name === "closed") conn.close();
+    if (name === "closed") await conn.closeWrite();
+    if (name === "quick" || name === "closed") await readAll(conn);
+    waiting--;
+    if (waiting === 0) late.abort();
   });
   assertEquals(printed, ["client got: [b'1']"]);
   const address = "localhost:50008";
@@ -152,8 +148,7 @@ test("sendAll() returns which names got no reply in ten seconds", async () => {
   });
 });
 
-const interop = "Deno and Python print the same, whichever answers";
-test(interop, { ignore: !hasPython }, async () => {
+test("Deno and Python print the same, whichever answers", async () => {
   const quotes = `it's "quoted" \\ back\\slash`;
   const names = ["Alice", "Grüße 🦕", quotes, "x".repeat(1000)];
   const python = ["python3", "tests/peers/original.py"];
@@ -170,4 +165,4 @@ test(interop, { ignore: !hasPython }, async () => {
   assertEquals(printed[0]![1], `client got: [b"server got: [b'Alice']"]`);
   assertEquals(printed[0]!.length, names.length + 1);
   assertEquals(printed, Array(4).fill(printed[0]));
-});
+}, { ignore: !hasPython });

@@ -50,7 +50,7 @@ export const fiveLines = [0, 1, 2, 3, 4].map((i) =>
   `client got: [b"server got: [b'client${i}']"]\n`
 ).join("");
 
-/** The same lines in order, as clients may print theirs in any. */
+/** Sorts the lines of a text, as clients may print theirs in any order. */
 export function sortLines(text: string): string {
   return text.split(/(?<=\n)/).sort().join("");
 }
@@ -65,11 +65,12 @@ export function encode(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(text);
 }
 
-/** How long a test waits for anything before it fails, in milliseconds. */
-const limit = 30_000;
-
-/** Waits for a promise, but not for longer than the limit. */
-export async function within<T>(promise: Promise<T>, what: string): Promise<T> {
+/** Waits for a promise, but not for longer than a limit in milliseconds. */
+export async function within<T>(
+  promise: Promise<T>,
+  what: string,
+  limit = 30_000,
+): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const tooLate = new Promise<never>((_, reject) => {
     const error = new Error(`waited ${limit / 1000} seconds for ${what}`);

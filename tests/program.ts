@@ -7,11 +7,7 @@
 import { root, sleep, within } from "./helpers.ts";
 
 /** How a program ended, and all that it printed. */
-export interface Outcome {
-  code: number;
-  stdout: string;
-  stderr: string;
-}
+export type Outcome = { code: number; stdout: string; stderr: string };
 
 /** A program that runs beside a test. `await using` stops it with the test. */
 export class Program {
@@ -118,9 +114,9 @@ export function preload(code: string): string {
   return `--preload=data:text/javascript,${encodeURIComponent(code)}`;
 }
 
-/** A command, after a command of the shell, and with a redirection. */
-export function shell(command: string[], first = ":", redirect = ""): string[] {
-  return ["sh", "-c", `${first} && exec "$@" ${redirect}`, "sh", ...command];
+/** A command, after another one of the shell. */
+export function shell(command: string[], first = ":"): string[] {
+  return ["sh", "-c", `${first} && exec "$@"`, "sh", ...command];
 }
 
 /** A program of the project, with no more than 64 file descriptors. */

@@ -1,7 +1,7 @@
 """The book's example as other programs see it, for the tests to talk to.
 
-    original.py server       the server alone
-    original.py client NAME  one client
+    original.py server           the server
+    original.py client NAME ...  clients, one after another
 """
 
 import socket

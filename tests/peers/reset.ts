@@ -1,5 +1,6 @@
 /**
- * A client that resets its connection once the server has accepted it.
+ * A client that resets its connection. Run by itself, it does so once the server
+ * has accepted it.
  *
  *     deno run --allow-net=localhost:50008 tests/peers/reset.ts
  *
