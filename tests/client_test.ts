@@ -58,7 +58,7 @@ Deno.test("parseNames() says which argument is wrong", () => {
   const options = ["--loud", "-5", "-hx", "--help=false", "--count.x", "- x"];
   for (const option of options) {
     const problem = `no such option: "${option}" (as a name, it goes after --)`;
-    wrong.push([problem, "Alice", option, "--other"]);
+    wrong.push([problem, "Alice", option], [problem, option, "--other"]);
   }
   for (const [problem, ...args] of wrong) {
     const { message } = assertThrows(() => parseNames(args), Error);
