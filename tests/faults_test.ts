@@ -30,9 +30,7 @@ function testRow(
     const cells = line.split("|").slice(2, 5).map((cell) => cell.trim());
     for (const [file, firstLines] of servers) {
       await using server = start(command(file));
-      for (const text of firstLines.trim().split("\n")) {
-        await server.printed(text);
-      }
+      await server.printed(...firstLines.trim().split("\n"));
       using clients = new DisposableStack(); // those that send nothing
       await fault(server, clients);
       await check[cells.shift() as keyof typeof check](server, clients);

@@ -14,14 +14,14 @@ export class Program {
   stdout = "";
   stderr = "";
   readonly #name: string;
-  readonly #child: Deno.ChildProcess;
+  readonly child: Deno.ChildProcess;
   readonly #outcome: Promise<Outcome>;
   #hasEnded = false;
   #isAwaited = false; // whether the test waits for its end
 
   constructor([command, ...args]: string[]) {
     this.#name = args.join(" ").slice(-60);
-    this.#child = new Deno.Command(command!, {
+    this.child = new Deno.Command(command!, {
       args,
       cwd: root,
       // The C locale exists everywhere. FORCE_COLOR would override NO_COLOR.
@@ -35,33 +35,34 @@ export class Program {
 
   async #collect(): Promise<Outcome> {
     const read = async (name: "stdout" | "stderr") => {
-      const texts = this.#child[name].pipeThrough(new TextDecoderStream());
+      const texts = this.child[name].pipeThrough(new TextDecoderStream());
       for await (const text of texts) this[name] += text;
     };
     await Promise.all([read("stdout"), read("stderr")]);
-    const { code } = await this.#child.status;
+    const { code } = await this.child.status;
     this.#hasEnded = true;
     return { code, stdout: this.stdout, stderr: this.stderr };
   }
 
-  /** The process ID. */
-  get pid(): number {
-    return this.#child.pid;
-  }
-
-  /** Waits until the program has printed a text, or fails if it ends before. */
-  async printed(text: string) {
-    const isPrinted = () => (this.stdout + this.stderr).includes(text);
+  /** Waits until the program has printed texts, or fails if it ends before. */
+  async printed(...texts: string[]) {
+    const isMissing = (text: string) =>
+      !(this.stdout + this.stderr).includes(text);
     const waiting = (async () => {
-      while (!isPrinted() && !this.#hasEnded) await sleep(10);
+      while (texts.some(isMissing) && !this.#hasEnded) await sleep(10);
     })();
-    await within(waiting, `${this.#name}: ${text}`);
-    if (!isPrinted()) throw new Error(`${this.#name} ended before: ${text}`);
+    await within(waiting, `${this.#name}: ${texts}`);
+    const text = texts.find(isMissing);
+    if (text) throw new Error(`${this.#name} ended before: ${text}`);
   }
 
   /** Sends a signal to the program, unless it has ended. */
   kill(signal: Deno.Signal) {
-    if (!this.#hasEnded) this.#child.kill(signal);
+    try {
+      this.child.kill(signal);
+    } catch {
+      // It has ended.
+    }
   }
 
   /** Stops the program. Returns all that it printed. */
@@ -82,10 +83,12 @@ export class Program {
   }
 
   async [Symbol.asyncDispose]() {
-    if (this.#hasEnded && !this.#isAwaited) {
-      console.log(`${this.#name} ended early: ${this.stdout}${this.stderr}`);
+    const isAwaited = this.#isAwaited;
+    const { code, stdout, stderr } = await this.stop();
+    const isStopped = code === 143; // by SIGTERM
+    if (!isAwaited && !isStopped) {
+      console.log(`${this.#name} ended with ${code}: ${stdout}${stderr}`);
     }
-    await this.stop();
   }
 }
 

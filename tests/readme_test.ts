@@ -93,7 +93,7 @@ test("README: a reset crashes the short version, but not server.ts", async () =>
       .replace(/: [^:]*$/, ": .*");
   {
     await using program = start(typed(shortVersion!));
-    await program.printed("client4");
+    await program.printed(...fiveLines.trim().split("\n"));
     await run(typed(reset!));
     const { stderr } = await program.end();
     assertMatch(stderr, new RegExp(`^${pattern(crash!)}\n`));

@@ -49,7 +49,7 @@ async function runLaps(laps: number) {
 /** The server's open files, and its memory in pages. */
 async function measure(): Promise<{ files: number; memory: number }> {
   await sleep(3000); // until garbage is collected
-  const statm = await Deno.readTextFile(`/proc/${server.pid}/statm`);
-  const files = [...Deno.readDirSync(`/proc/${server.pid}/fd`)].length;
+  const statm = await Deno.readTextFile(`/proc/${server.child.pid}/statm`);
+  const files = [...Deno.readDirSync(`/proc/${server.child.pid}/fd`)].length;
   return { files, memory: Number(statm.split(" ")[1]) };
 }
