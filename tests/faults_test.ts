@@ -72,13 +72,13 @@ async function connectMany(_server: Program, clients: DisposableStack) {
 }
 
 testRow(
-  "One connects and sends nothing",
+  "One sends nothing",
   async (_server, clients) => clients.use(await connect()),
 );
 
 testRow("One resets", () => reset(untilAccepted));
 
-testRow("One resets before it is accepted", async (server) => {
+testRow("One resets before accept", async (server) => {
   server.kill("SIGSTOP");
   await reset();
   server.kill("SIGCONT");
