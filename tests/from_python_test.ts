@@ -1,6 +1,7 @@
 /**
  * The code of the README's sections "From Python to Deno" and "One read is not
- * one message", as code that runs. `readme_test.ts` compares it with the page.
+ * one message", as code that runs. `readme_test.ts` compares it with the page. A
+ * line that the table shows has its Python side above it.
  *
  * @module
  */
@@ -59,8 +60,6 @@ async function receiveExactly(conn: Deno.Conn, size: number) {
   }
   return bytes;
 }
-
-// Above each line that the README's table shows, there is its Python side.
 
 test("README: the table's rows about connections", async () => {
   // sock.bind((host, port)), listen()

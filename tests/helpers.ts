@@ -111,13 +111,16 @@ export function simulateTime(): { now: number } & Disposable {
   return clock;
 }
 
-/** A connection whose `write` takes only three bytes. Collects them. */
+/** A connection that takes three bytes a write. Reads them, or else `data`. */
 export function narrowConn(data: string): Deno.Conn & { written: string } {
   const conn = {
     written: "",
     remoteAddr: "elsewhere",
-    read: (buffer: Uint8Array) =>
-      Promise.resolve(new TextEncoder().encodeInto(data, buffer).written),
+    read: (buffer: Uint8Array) => {
+      const bytes = encode(conn.written || data);
+      buffer.set(bytes);
+      return Promise.resolve(bytes.length);
+    },
     write: (bytes: Uint8Array) => {
       const taken = bytes.subarray(0, 3);
       conn.written += new TextDecoder().decode(taken);

@@ -35,7 +35,6 @@ Deno.test("bytesLiteral() returns what Python prints for bytes", () => {
     "both ' and \"": `b'both \\' and "'`,
     "''\"": `b'\\'\\'"'`,
     "\\": "b'\\\\'",
-    "\\t\\x0a\\": "b'\\\\t\\\\x0a\\\\'",
     "\t\n\r\t\n\r": "b'\\t\\n\\r\\t\\n\\r'",
     "\0\x0f\x1f\x7f ~": "b'\\x00\\x0f\\x1f\\x7f ~'",
     "éé": "b'\\xc3\\xa9\\xc3\\xa9'",
