@@ -121,7 +121,10 @@ if (import.meta.main) {
     console.error(`client.ts: ${(error as Error).message}\n${usage}`);
     Deno.exit(2);
   }
-  if (names.length === 0) console.log(usage); // as the arguments ask for help
+  if (names.length === 0) {
+    console.log(usage);
+    Deno.exit();
+  }
   const problems = await sendAll(names);
   for (const [problem, [first, ...others]] of problems) {
     const more = others.length > 0 ? ` and ${others.length} more` : "";
