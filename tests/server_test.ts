@@ -7,7 +7,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { explain, limitLines, serve } from "../server.ts";
-import { listen, simulateTime } from "./helpers.ts";
+import { listen, simulateTime, sleep } from "./helpers.ts";
 import { deno, preload, run } from "./program.ts";
 import { test } from "./setup.ts";
 
@@ -75,7 +75,7 @@ class SilentClient {
   /** Lets the server answer and forget this client. */
   async leave() {
     this.#reading.resolve(null);
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    await sleep(0);
   }
 
   [Symbol.dispose]() {
