@@ -1,8 +1,8 @@
 #!/usr/bin/env -S deno run --allow-net=localhost:50008
 /**
  * A TCP server and five clients that talk to it, in one script. Ported from
- * `socket_preview.py`, Example 5-25 of Programming Python, 4th edition. Most of
- * its lines are quoted in comments.
+ * `socket_preview.py`, Example 5-25 of Programming Python, 4th edition. Comments
+ * quote most of the original's lines.
  *
  *     deno run --allow-net=localhost:50008 socket_preview.ts
  *
@@ -27,7 +27,7 @@ export async function server(): Promise<void> {
       // Not awaited, so that a slow client does not keep the others waiting.
       answer(conn).catch(report);
     } catch (error) {
-      report(error);
+      report(error); // such as a reset before the server accepted the client
       // Wait for 5 ms, so that a lasting error does not hog the processor.
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
@@ -39,8 +39,8 @@ export async function server(): Promise<void> {
  * connection. Throws if that fails. Original: in the loop of `server()`.
  */
 export async function answer(conn: Deno.Conn): Promise<void> {
-  // `using` closes the connection when the function ends.
-  using _ = conn;
+  // `using`, like `with conn:`, closes it at the end of the block.
+  using _conn = conn;
   const data = await receive(conn); // data = conn.recv(1024)
   const reply = `server got: [${bytesLiteral(data)}]`; // reply = '…' % data
   // conn.send(reply.encode())
@@ -61,8 +61,8 @@ export async function client(name: string): Promise<void> {
 
 if (import.meta.main) { // if __name__ == '__main__':
   // sthread = Thread(target=server); sthread.start()
-  // Not awaited, as it never ends. It listens before the clients connect.
-  server();
+  // The call returns at its first `await`. By then, the server listens.
+  server(); // not awaited, as it never ends
   // for i in range(5): Thread(target=client, args=('client%s' % i,)).start()
   await Promise.all([0, 1, 2, 3, 4].map((i) => client(`client${i}`)));
   Deno.exit(); // sthread.daemon = True: do not wait for the server
@@ -70,8 +70,8 @@ if (import.meta.main) { // if __name__ == '__main__':
 
 // Helpers. A function can be called above its definition.
 
-/** Prints an error, not its stack: Deno crashes on that if out of files. */
-function report(error: unknown): void {
+/** Prints an error. Printing the stack, too, crashes Deno if out of files. */
+export function report(error: unknown): void {
   console.error(`${error}`);
 }
 
@@ -81,7 +81,7 @@ export async function send(conn: Deno.Conn, bytes: Uint8Array): Promise<void> {
   while (bytes.length > 0) bytes = bytes.subarray(await conn.write(bytes));
 }
 
-/** Returns the next 1 to 1024 bytes, or none at the end of the stream. */
+/** Returns the next 1 to 1024 bytes, or 0 bytes at the end of the stream. */
 export async function receive(conn: Deno.Conn): Promise<Uint8Array> {
   const buffer = new Uint8Array(1024);
   const count = await conn.read(buffer); // null at the end of the stream
