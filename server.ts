@@ -24,7 +24,7 @@ type Report = (line: string) => void;
  */
 export async function serve(
   listener: Pick<Deno.TcpListener, "accept">,
-  report: Report = limitLines(),
+  report: Report = limitedReport(),
 ): Promise<void> {
   const connections = new Set<Deno.TcpConn>(); // open, oldest first
   for await (const conn of acceptAll(listener, connections, report)) {
@@ -38,12 +38,12 @@ export async function serve(
   closeOldest(connections, connections.size);
 }
 
-// If accept fails for lack of file descriptors, clients get about a second (150
+// If accept fails for lack of file descriptors, clients get about a second (190
 // failures) to send something. Then each failure closes the oldest quarter of
 // the connections. The count starts anew when fewer than a quarter are left, or
 // after about a second without failures.
-const pause = 6; // milliseconds after each failure
-const patience = 150; // failures
+const pause = 4; // milliseconds after each failure
+const patience = 190; // failures
 const share = 1 / 4; // of the connections
 
 /** Yields clients as they connect, until the listener is closed. */
@@ -103,8 +103,8 @@ function sleep(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
-/** Returns a function that prints at most ten lines in each ten seconds. */
-export function limitLines(print: Report = printError): Report {
+/** Returns a function that prints errors, ten in each ten seconds at most. */
+function limitedReport(): Report {
   let start = 0; // time in milliseconds
   let count = 0;
   return (line) => {
@@ -113,15 +113,12 @@ export function limitLines(print: Report = printError): Report {
       count = 0;
     }
     count++;
-    if (count < 10) print(line);
-    if (count === 10) {
-      print(`${line} (further errors are hidden for up to 10 s)`);
-    }
+    if (count > 10) return;
+    const note = count === 10
+      ? " (further errors are hidden for up to 10 s)"
+      : "";
+    write(Deno.stderr, `server.ts: ${line}${note}`);
   };
-}
-
-function printError(line: string): void {
-  write(Deno.stderr, `server.ts: ${line}`);
 }
 
 /** Prints a line, but does not wait: whoever reads it may have stopped. */
