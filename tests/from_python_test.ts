@@ -6,13 +6,37 @@
  * @module
  */
 
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { receive, send } from "../socket_preview.ts";
-import { encode, listen, pair, readAll, replace, sleep } from "./helpers.ts";
-import { test } from "./setup.ts";
+import {
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
+import { receive, report, send } from "../socket_preview.ts";
+import {
+  assertTakes,
+  encode,
+  listen,
+  pair,
+  readAll,
+  replace,
+  sleep,
+  timeout,
+} from "./helpers.ts";
+import { reset } from "./peers/reset.ts";
 
 const hostname = "localhost";
 const port = 50008;
+const { BadResource, Interrupted, UnexpectedEof } = Deno.errors;
+
+async function inTime<T>(conn: Deno.Conn, limit: number, work: Promise<T>) {
+  const timer = setTimeout(() => conn[Symbol.dispose](), limit);
+  try {
+    return await work;
+  } finally {
+    clearTimeout(timer);
+  }
+}
 
 async function* messages(conn: Deno.Conn): AsyncGenerator<string> {
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -28,21 +52,23 @@ async function* messages(conn: Deno.Conn): AsyncGenerator<string> {
       message = start;
     }
   }
+  message += decoder.decode(); // throws if the last character was cut off
   if (message !== "") yield message; // a last line without a line break
 }
 
 async function chat(conn: Deno.Conn) {
   const lines = messages(conn);
-  const name = (await lines.next()).value; // the first line
+  const name = (await lines.next()).value; // the first line, or undefined
   for await (const line of lines) { // all others
     await send(conn, new TextEncoder().encode(`${name}: ${line}\n`));
   }
 }
 
 async function sendMessage(conn: Deno.Conn, data: Uint8Array): Promise<void> {
-  const header = new Uint8Array(4);
-  new DataView(header.buffer).setUint32(0, data.length);
-  await send(conn, new Uint8Array([...header, ...data]));
+  const bytes = new Uint8Array(4 + data.length);
+  new DataView(bytes.buffer).setUint32(0, data.length);
+  bytes.set(data, 4);
+  await send(conn, bytes);
 }
 
 async function receiveMessage(conn: Deno.Conn): Promise<Uint8Array> {
@@ -61,14 +87,16 @@ async function receiveExactly(conn: Deno.Conn, size: number) {
   return bytes;
 }
 
-test("README: the table's rows about connections", async () => {
+Deno.test("README: rows about connections", { timeout }, async () => {
   // sock.bind((host, port)), listen()
   const listener = Deno.listen({ hostname, port });
 
   async function echo() {
     // conn, addr = sock.accept()
     const conn = await listener.accept();
-    assertEquals(conn.remoteAddr.hostname, conn.localAddr.hostname);
+    // ip = addr[0]
+    const ip = conn.remoteAddr.hostname;
+    assertMatch(ip, /^(127\.0\.0\.1|::1)$/);
     while (true) {
       // data = conn.recv(1024)
       const data = await receive(conn);
@@ -79,7 +107,7 @@ test("README: the table's rows about connections", async () => {
     // conn.close()
     conn[Symbol.dispose]();
     conn[Symbol.dispose](); // the second time, it does nothing
-    assertThrows(() => conn.close(), Deno.errors.BadResource);
+    assertThrows(() => conn.close(), BadResource);
   }
 
   async function talk(text: string) {
@@ -100,41 +128,62 @@ test("README: the table's rows about connections", async () => {
     return text;
   }
 
-  const errors: unknown[] = [];
-  const report = (error: unknown) => errors.push(error);
+  const printed: string[] = [];
+  const print = (line: string) => printed.push(line);
+  using _error = replace(console, "error", print);
   for (const f of [echo, () => echo().then(() => Promise.reject("late"))]) {
     // thread = Thread(target=f), start()
-    const thread = f().catch(report);
+    const promise = f().catch(report);
     await talk("\uFEFFGrüße");
     // thread.join()
-    await thread;
+    await promise;
   }
-  assertEquals(errors, ["late"]);
+  assertEquals(printed, ["late"]);
   assertThrows(() => decode(Uint8Array.of(255)), TypeError);
+  const last =
+    // the same, in at most two seconds
+    await Deno.connect({ hostname, port, signal: AbortSignal.timeout(2000) });
+  last.close();
   listener.close();
 });
 
-test("README: the table's rows about time", async () => {
-  const [other, conn] = await pair();
-  // conn.settimeout(2)
-  const timer = setTimeout(() => conn[Symbol.dispose](), 2000);
-  await assertRejects(() => receive(conn), Deno.errors.Interrupted);
-  await assertRejects(() => receive(conn), Deno.errors.BadResource);
-  clearTimeout(timer);
-  other.close();
-  using _listener = listen();
-  const connectInTime = async () =>
-    // the same, in at most two seconds
-    await Deno.connect({ hostname, port, signal: AbortSignal.timeout(2000) });
-  (await connectInTime()).close();
-  const over = AbortSignal.timeout(0);
-  await new Promise((resolve) => over.onabort = resolve);
-  using _timeout = replace(AbortSignal, "timeout", () => over);
-  const error = await assertRejects(connectInTime, DOMException);
-  assertEquals(error.name, "TimeoutError");
+Deno.test("README: the row about a reset", { timeout }, async () => {
+  using listener = listen();
+  const accepting = listener.accept();
+  const resetting = reset(async () => void await accepting);
+  using conn = await accepting;
+  await resetting;
+  const error = await assertRejects(() => receive(conn), Error);
+  // except ConnectionResetError:
+  if (error instanceof Deno.errors.ConnectionReset) return;
+  throw error;
 });
 
-test("README: messages arrive one by one, however split", async () => {
+Deno.test("README: the row about conn.settimeout", { timeout }, async () => {
+  const [active, conn] = await pair();
+  for (let count = 0; count < 3; count++) {
+    await active.write(encode("still here"));
+    // the same, after conn.settimeout(2)
+    const data = await inTime(conn, 2000, receive(conn));
+    assertEquals(data, encode("still here"));
+    await sleep(800); // in all, this takes more than two seconds
+  }
+  await assertTakes(300, async () => {
+    const sending = inTime(conn, 300, send(conn, new Uint8Array(50_000_000)));
+    await assertRejects(() => sending, Interrupted); // as nobody reads it
+  });
+  active.close();
+  const [silent, conn2] = await pair();
+  await assertTakes(300, async () => {
+    const receiving = inTime(conn2, 300, receive(conn2));
+    await assertRejects(() => receiving, Interrupted);
+  });
+  await assertRejects(() => receive(conn2), BadResource);
+  await assertRejects(() => send(conn2, encode("late")), BadResource);
+  silent.close();
+});
+
+Deno.test("README: messages arrive one by one", { timeout }, async () => {
   const cases: [pieces: string[], expected: string[]][] = [
     [["one m", "essag", "e\n"], ["one message"]],
     [["a\nb\n\nc\n"], ["a", "b", "", "c"]],
@@ -152,9 +201,14 @@ test("README: messages arrive one by one, however split", async () => {
     assertEquals(await received, expected);
     conn.close();
   }
+  const [client, conn] = await pair();
+  await client.write(encode("café").subarray(0, 4));
+  client.close();
+  await assertRejects(() => Array.fromAsync(messages(conn)), TypeError);
+  conn.close();
 });
 
-test("README: a chat takes the name and the lines from one write", async () => {
+Deno.test("README: a name and lines in one write", { timeout }, async () => {
   const [client, conn] = await pair();
   await client.write(encode("Alice\nhello\nbye\n"));
   await client.closeWrite();
@@ -164,18 +218,22 @@ test("README: a chat takes the name and the lines from one write", async () => {
   client.close();
 });
 
-test("README: messages after their lengths arrive whole", async () => {
+Deno.test("README: messages follow their lengths", { timeout }, async () => {
   const [client, conn] = await pair();
-  const sent = ["", "hello", "a".repeat(300_000)];
-  const sending = (async () => {
-    for (const text of sent) await sendMessage(client, encode(text));
-  })();
-  for (const text of sent) {
-    assertEquals(new TextDecoder().decode(await receiveMessage(conn)), text);
-  }
-  await sending;
+  const sent = ["", "hello", "a".repeat(20_000_000)];
+  await assertTakes(0, async () => { // not much longer
+    const sending = (async () => {
+      for (const text of sent) await sendMessage(client, encode(text));
+    })();
+    for (const text of sent) {
+      assertEquals(new TextDecoder().decode(await receiveMessage(conn)), text);
+    }
+    await sending;
+  });
   await client.write(Uint8Array.of(0, 0, 0, 2, 97));
   client.close();
-  await assertRejects(() => receiveMessage(conn), Deno.errors.UnexpectedEof);
+  for (const _place of ["in a message", "at the end"]) {
+    await assertRejects(() => receiveMessage(conn), UnexpectedEof);
+  }
   conn.close();
 });
