@@ -1,23 +1,47 @@
 /**
  * What the tests share: clients, files of the project, and waiting with a limit.
+ * A run without the permissions or the port that it needs fails here.
  *
  * @module
  */
 
+import { assert, assertEquals } from "@std/assert";
+
 /** The folder that holds the programs. */
 export const root = new URL("../", import.meta.url);
+
+/** No test may take longer, in milliseconds. */
+export const timeout = 120_000;
 
 /** Where the programs listen. */
 const address = { hostname: "localhost", port: 50008 };
 
 /** Listens where the programs do. */
-export function listen(): Deno.TcpListener {
-  return Deno.listen(address);
+export function listen(tcpBacklog = 511): Deno.TcpListener {
+  return Deno.listen({ ...address, tcpBacklog });
 }
 
-/** Connects to the program that listens. */
-export async function connect(): Promise<Deno.TcpConn> {
-  return await within(Deno.connect(address), "a connection");
+/** Connects as soon as a program listens. Waits for five seconds at most. */
+export async function connect(triesLeft = 500): Promise<Deno.TcpConn> {
+  try {
+    return await within(Deno.connect(address), "a connection");
+  } catch (error) {
+    if (triesLeft === 0) throw error;
+    await sleep(10);
+    return await connect(triesLeft - 1);
+  }
+}
+
+/** Connects clients that send nothing, or as many as the backlog takes. */
+export async function connectSilent(clients: DisposableStack, count: number) {
+  try {
+    for (; count > 0; count--) {
+      const signal = AbortSignal.timeout(1000);
+      clients.use(await Deno.connect({ ...address, signal }));
+    }
+  } catch (error) {
+    assertEquals((error as Error).name, "TimeoutError");
+  }
 }
 
 /** Connects a client with a server. Returns both ends of the connection. */
@@ -45,39 +69,30 @@ export async function readAll(conn: Deno.Conn): Promise<string> {
   }
 }
 
-/** What `socket_preview.ts` prints, in order. */
-export const fiveLines = [0, 1, 2, 3, 4].map((i) =>
-  `client got: [b"server got: [b'client${i}']"]\n`
-).join("");
-
-/** Sorts the lines of a text, as clients may print theirs in any order. */
-export function sortLines(text: string): string {
-  return text.split(/(?<=\n)/).sort().join("");
-}
-
-/** Reads a file of the project. */
-export async function readProject(file: string): Promise<string> {
-  return await Deno.readTextFile(new URL(file, root));
-}
-
 /** The bytes of a text in UTF-8. */
 export function encode(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(text);
 }
 
-/** Waits for a promise, but not for longer than a limit in milliseconds. */
-export async function within<T>(
-  promise: Promise<T>,
-  what: string,
-  limit = 30_000,
-): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const tooLate = new Promise<never>((_, reject) => {
-    const error = new Error(`waited ${limit / 1000} seconds for ${what}`);
-    timer = setTimeout(() => reject(error), limit);
-  });
+/** Waits for a promise, but not for longer than 30 seconds. */
+export async function within<T>(promise: Promise<T>, what: string): Promise<T> {
+  const { promise: tooLate, reject } = Promise.withResolvers<never>();
+  const error = new Error(`waited 30 seconds for ${what}`);
+  const timer = setTimeout(() => reject(error), 30_000);
   return await Promise.race([promise, tooLate])
     .finally(() => clearTimeout(timer));
+}
+
+/** Fails unless a function takes so many milliseconds, or a little longer. */
+export async function assertTakes(
+  milliseconds: number,
+  fn: () => Promise<unknown>,
+) {
+  const start = performance.now();
+  await within(fn(), `what should take ${milliseconds} ms`);
+  const taken = Math.round(performance.now() - start);
+  const isRight = taken > milliseconds - 20 && taken < milliseconds + 5000;
+  assert(isRight, `it took ${taken} ms instead of ${milliseconds}`);
 }
 
 /** Waits for a number of milliseconds. */
@@ -111,22 +126,28 @@ export function simulateTime(): { now: number } & Disposable {
   return clock;
 }
 
-/** A connection that takes three bytes a write. Reads them, or else `data`. */
-export function narrowConn(data: string): Deno.Conn & { written: string } {
-  const conn = {
-    written: "",
-    remoteAddr: "elsewhere",
-    read: (buffer: Uint8Array) => {
-      const bytes = encode(conn.written || data);
-      buffer.set(bytes);
-      return Promise.resolve(bytes.length);
-    },
-    write: (bytes: Uint8Array) => {
-      const taken = bytes.subarray(0, 3);
-      conn.written += new TextDecoder().decode(taken);
-      return Promise.resolve(taken.length);
-    },
-    [Symbol.dispose]: () => {},
-  };
-  return conn as unknown as Deno.Conn & { written: string };
+/** Has a connection take no more than three bytes a write. */
+export function narrow<Conn extends Deno.Conn>(conn: Conn): Conn {
+  const write = conn.write.bind(conn);
+  conn.write = (bytes) => write(bytes.subarray(0, 3));
+  return conn;
+}
+
+const permissions: Deno.PermissionDescriptor[] = [
+  { name: "net", host: "localhost:50008" },
+  { name: "read", path: root },
+  { name: "run", command: Deno.execPath() },
+];
+for (const permission of permissions) {
+  const { state } = await Deno.permissions.query(permission);
+  if (state === "granted") continue;
+  throw new Error(`no permission for: ${permission.name}. Run deno task test`);
+}
+
+try {
+  listen().close();
+} catch (error) {
+  const isInUse = error instanceof Deno.errors.AddrInUse;
+  const advice = isInUse ? ": stop the program that uses it" : "";
+  throw new Error(`port 50008: ${error}${advice}`);
 }

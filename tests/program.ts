@@ -26,10 +26,11 @@ export class Program {
       cwd: root,
       // The C locale exists everywhere. FORCE_COLOR would override NO_COLOR.
       env: { LC_ALL: "C", PYTHONUTF8: "1", NO_COLOR: "1", FORCE_COLOR: "" },
-      stdin: "null",
+      stdin: "piped",
       stdout: "piped",
       stderr: "piped",
     }).spawn();
+    this.child.stdin.close();
     this.#outcome = this.#collect();
   }
 
@@ -83,23 +84,16 @@ export class Program {
   }
 
   async [Symbol.asyncDispose]() {
-    const isAwaited = this.#isAwaited;
-    const { code, stdout, stderr } = await this.stop();
-    const isStopped = code === 143; // by SIGTERM
-    if (!isAwaited && !isStopped) {
-      console.log(`${this.#name} ended with ${code}: ${stdout}${stderr}`);
+    if (this.#hasEnded && !this.#isAwaited) {
+      console.log(`${this.#name} ended: ${this.stdout}${this.stderr}`);
     }
+    await this.stop();
   }
-}
-
-/** Starts a command. */
-export function start(command: string[]): Program {
-  return new Program(command);
 }
 
 /** Runs a command until it ends. */
 export async function run(command: string[]): Promise<Outcome> {
-  return await start(command).end();
+  return await new Program(command).end();
 }
 
 const standIns = import.meta.resolve("@std/assert").startsWith("file:")
@@ -122,10 +116,12 @@ export function shell(command: string[], first = ":"): string[] {
   return ["sh", "-c", `${first} && exec "$@"`, "sh", ...command];
 }
 
-/** A program of the project, with no more than 64 file descriptors. */
-export function starved(file: string): string[] {
-  // Half a second after the start, Deno 2.9.6 opens two more for signals, and
-  // crashes if it cannot. So it is made to open them at once.
-  const early = preload('Deno.addSignalListener("SIGUSR2", () => {})');
-  return shell(deno(early, file), "ulimit -n 64");
+/** Whether a command is there, and does what a test needs it for. */
+export async function succeeds([command, ...args]: string[]): Promise<boolean> {
+  try {
+    const options = { args, stdout: "null", stderr: "null" } as const;
+    return (await new Deno.Command(command!, options).output()).success;
+  } catch {
+    return false; // there is no such command
+  }
 }

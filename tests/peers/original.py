@@ -9,27 +9,16 @@ import sys
 
 ADDRESS = ("localhost", 50008)
 
-
-def serve(listener):
-    while True:
-        conn, _ = listener.accept()
-        conn.sendall(b"server got: [%a]" % conn.recv(1024))
-
-
-def talk(name):
+mode, *names = sys.argv[1:]
+for name in names:
     with socket.create_connection(ADDRESS) as conn:
         conn.sendall(name.encode())
-        reply = conn.recv(1024)
-    print("client got: [%s]" % reply)
-
-
-mode, *names = sys.argv[1:]
-if mode == "client":
-    for name in names:
-        talk(name)
-else:
+        print("client got: [%s]" % conn.recv(1024))
+if mode == "server":
     # Like Deno, it listens at the first address that localhost has.
     family = socket.getaddrinfo(*ADDRESS)[0][0]
     listener = socket.create_server(ADDRESS, family=family, backlog=5)
     print("listening", flush=True)
-    serve(listener)
+    while True:
+        conn, _ = listener.accept()
+        conn.sendall(b"server got: [%a]" % conn.recv(1024))
