@@ -11,7 +11,7 @@
 
 /** The port number, which identifies the server on its machine. */
 export const port = 50008; // port = 50008
-/** Only this machine can connect. In the original, every machine can. */
+/** Only this machine can connect. In the original, others can, too. */
 export const host = "localhost"; // host = 'localhost'
 
 /**
@@ -26,8 +26,8 @@ export async function server(): Promise<void> {
       const conn = await listener.accept(); // conn, addr = sock.accept()
       // Not awaited, so that a slow client does not keep the others waiting.
       answer(conn).catch(report);
-    } catch (error) {
-      report(error); // such as a reset before the server accepted the client
+    } catch (error) { // such as a reset before the client was accepted
+      report(error);
       // Wait for 5 ms, so that a lasting error does not hog the processor.
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
@@ -36,10 +36,10 @@ export async function server(): Promise<void> {
 
 /**
  * Reads up to 1024 bytes, sends back a reply that quotes them, and closes the
- * connection. Throws if that fails. Original: in the loop of `server()`.
+ * connection. Throws if that fails. Original: in `server()`, without closing.
  */
 export async function answer(conn: Deno.Conn): Promise<void> {
-  // `using`, like `with conn:`, closes it at the end of the block.
+  // Like Python's `with`, `using` closes it at the end of the block.
   using _conn = conn;
   const data = await receive(conn); // data = conn.recv(1024)
   const reply = `server got: [${bytesLiteral(data)}]`; // reply = '…' % data
@@ -61,7 +61,7 @@ export async function client(name: string): Promise<void> {
 
 if (import.meta.main) { // if __name__ == '__main__':
   // sthread = Thread(target=server); sthread.start()
-  // The call returns at its first `await`. By then, the server listens.
+  // It runs up to its first `await`, so it listens before the clients connect.
   server(); // not awaited, as it never ends
   // for i in range(5): Thread(target=client, args=('client%s' % i,)).start()
   await Promise.all([0, 1, 2, 3, 4].map((i) => client(`client${i}`)));
@@ -70,7 +70,7 @@ if (import.meta.main) { // if __name__ == '__main__':
 
 // Helpers. A function can be called above its definition.
 
-/** Prints an error. Printing the stack, too, crashes Deno if out of files. */
+/** Prints an error, but not its stack, which crashes Deno if out of files. */
 export function report(error: unknown): void {
   console.error(`${error}`);
 }
@@ -88,11 +88,11 @@ export async function receive(conn: Deno.Conn): Promise<Uint8Array> {
   return buffer.subarray(0, count ?? 0);
 }
 
-/** Returns bytes as Python prints them, such as `b'hello'`, in plain ASCII. */
+/** Returns bytes as Python prints them, such as `b'hello'`. */
 export function bytesLiteral(bytes: Uint8Array): string {
   const hex = (code: number) => code.toString(16).padStart(2, "0");
   const text = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
-  const escaped = text.replaceAll("\\", "\\\\") // first, as the rest add more
+  const escaped = text.replaceAll("\\", "\\\\") // first, as others add some
     .replaceAll("\t", "\\t").replaceAll("\n", "\\n").replaceAll("\r", "\\r")
     .replace(/[^ -~]/g, (char) => `\\x${hex(char.charCodeAt(0))}`);
   if (text.includes("'") && !text.includes('"')) return `b"${escaped}"`;
