@@ -14,11 +14,11 @@ import { bytesLiteral, host, port, receive, send } from "./socket_preview.ts";
 
 const address = `${host}:${port}`;
 const usage = `Usage: client.ts [-h | --help] [NAME ...]
-Sends all NAMEs to ${address} at the same time, and prints the replies, up to
-1024 bytes of each. Without a NAME, sends client:process=PID, with the ID of
-this process. Names that begin with a dash go after --.`;
+Sends all NAMEs to ${address} at the same time, and prints the start of
+each reply, up to 1024 bytes. Without a NAME, sends client:process=PID, with the
+ID of this process. Names that begin with a dash go after --.`;
 
-/** Returns the names, or none for --help. Throws if an argument is wrong. */
+/** Returns names to send, none for --help. Throws if an argument is wrong. */
 export function parseNames(args: string[]): string[] {
   const options = parseArgs(args, {
     boolean: ["help"],
@@ -45,7 +45,7 @@ export function parseNames(args: string[]): string[] {
 /**
  * Connects, sends a name, and returns 1 to 1024 bytes of the reply. Throws an
  * error that says what went wrong, after `limit` milliseconds at the latest.
- * From the script's `client()`.
+ * Based on `client()`.
  */
 export async function exchange(
   name: string,
@@ -74,7 +74,7 @@ export async function exchange(
     }
     throw new Error(problem, { cause: error });
   } finally {
-    clearTimeout(timer);
+    clearTimeout(timer); // impossible with AbortSignal.timeout()
   }
 }
 
@@ -86,7 +86,7 @@ if (import.meta.main) {
     console.error(`client.ts: ${(error as Error).message}\n${usage}`);
     Deno.exit(2);
   }
-  if (names.length === 0) console.log(usage);
+  if (names.length === 0) console.log(usage); // for --help
   await Promise.all(names.map(async (name) => {
     try {
       const reply = await exchange(name);

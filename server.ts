@@ -14,13 +14,14 @@ import { answer, host, port } from "./socket_preview.ts";
 const usage = `Usage: server.ts [-h | --help]
 Answers every client that connects to ${host}:${port}, until Ctrl-C.`;
 
-/** Prints or collects a problem, which is one line of text. */
+/** Takes a problem, which is one line of text. */
 type Report = (line: string) => void;
 
 /**
  * Answers clients, many at once, until the listener is closed. Then it closes
- * the connections that are left. Passes each problem to `report`, which must
- * not throw. From the script's `server()`.
+ * the connections that are left. Passes problems to `report`, which must not
+ * throw. If it starts under load, it needs a signal listener, as at the end of
+ * this file. Based on `server()`.
  */
 export async function serve(
   listener: Pick<Deno.TcpListener, "accept">,
@@ -38,10 +39,11 @@ export async function serve(
   closeOldest(connections, connections.size);
 }
 
-// If accept fails for lack of file descriptors, clients get about a second (190
-// failures) to send something. Then each failure closes the oldest quarter of
-// the connections. The count starts anew when fewer than a quarter are left, or
-// after about a second without failures.
+// If no file descriptor is left, accept fails. After about a second of this
+// (190 failures), each failure closes the oldest quarter of the connections,
+// however new they are. The count starts anew if, at an accept, fewer than a
+// quarter of them (rounded down) are left, or after almost a second without
+// failures.
 const pause = 4; // milliseconds after each failure
 const patience = 190; // failures
 const share = 1 / 4; // of the connections
@@ -74,16 +76,17 @@ async function* acceptAll(
         crowd = connections.size;
         await sleep(pause);
         if (failures > patience && connections.size > 0) {
-          const count = Math.ceil(connections.size * share);
+          const { size } = connections;
+          const count = Math.ceil(size * share);
+          report(`closing the oldest ${count} of ${size} connections`);
           closeOldest(connections, count);
-          report(`closed the ${count} oldest connections to make room`);
           // Deno frees their file descriptors in its event loop's next turn.
           await sleep(0);
         }
       } else {
         report(`accept: ${message}`);
-        // On Linux, the client reset its connection before it was accepted.
-        // Other systems report that differently, and unknown errors may
+        // NotConnected: on Linux, the client reset its connection before it was
+        // accepted. Other systems report that differently, and other errors may
         // persist. So pause, to keep the loop from hogging the processor.
         const isReset = error instanceof Deno.errors.NotConnected;
         if (!isReset) await sleep(1);
@@ -103,7 +106,7 @@ function sleep(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
-/** Returns a function that prints errors, ten in each ten seconds at most. */
+/** Returns a function that prints the first ten errors of each ten seconds. */
 function limitedReport(): Report {
   let start = 0; // time in milliseconds
   let count = 0;
@@ -144,13 +147,13 @@ if (import.meta.main) {
     console.error(`server.ts: unexpected argument ${given}\n${usage}`);
     Deno.exit(2);
   }
-  // Deno opens two file descriptors to watch for signals. It does so now, since
-  // it would crash if clients had taken all of them by then.
+  // Soon after its start, Deno opens two file descriptors for signals. It would
+  // crash if clients had taken all, so this makes it open them now.
   Deno.addSignalListener("SIGINT", () => Deno.exit(130));
   let listener: Deno.TcpListener;
   try {
     // The backlog is how many clients may wait to be accepted (the system may
-    // allow fewer). Beyond that, Linux retries for a client after a second.
+    // allow fewer). Beyond that, clients on Linux try again after a second.
     listener = Deno.listen({ hostname: host, port, tcpBacklog: 4096 });
   } catch (error) {
     // On Linux, a port may stay in use for a minute after a server without
