@@ -52,7 +52,7 @@ async function* messages(conn: Deno.Conn): AsyncGenerator<string> {
       message = start;
     }
   }
-  message += decoder.decode(); // throws if the last character was cut off
+  message += decoder.decode(); // TypeError if the last character was cut off
   if (message !== "") yield message; // a last line without a line break
 }
 
@@ -166,6 +166,8 @@ Deno.test("README: the row about conn.settimeout", { timeout }, async () => {
     // the same, after conn.settimeout(2)
     const data = await inTime(conn, 2000, receive(conn));
     assertEquals(data, encode("still here"));
+    // the same, after conn.settimeout(2)
+    await inTime(conn, 2000, send(conn, data));
     await sleep(800); // in all, this takes more than two seconds
   }
   await assertTakes(300, async () => {
