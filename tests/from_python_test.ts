@@ -1,7 +1,7 @@
 /**
  * The code of the README's sections "From Python to Deno" and "One read is not
- * one message", as code that runs. `readme_test.ts` compares it with the page. A
- * line that the table shows has its Python side above it.
+ * one message", as code that runs. `readme_test.ts` compares it with the page.
+ * Each comment on a line of its own is the Python side of a row of the table.
  *
  * @module
  */
@@ -188,7 +188,7 @@ Deno.test("README: the row about conn.settimeout", { timeout }, async () => {
 Deno.test("README: messages arrive one by one", { timeout }, async () => {
   const cases: [pieces: string[], expected: string[]][] = [
     [["one m", "essag", "e\n"], ["one message"]],
-    [["a\nb\n\nc\n"], ["a", "b", "", "c"]],
+    [["\xef\xbb\xbfa\nb\n\nc\n"], ["\uFEFFa", "b", "", "c"]],
     [["Gr\xc3", "\xbc\xc3\x9fe\nx"], ["Grüße", "x"]],
     [[], []],
   ];
@@ -232,10 +232,10 @@ Deno.test("README: messages follow their lengths", { timeout }, async () => {
     }
     await sending;
   });
-  await client.write(Uint8Array.of(0, 0, 0, 2, 97));
+  await client.write(Uint8Array.of(0, 0, 0, 1, 97, 0, 0, 0, 2, 97));
   client.close();
-  for (const _place of ["in a message", "at the end"]) {
-    await assertRejects(() => receiveMessage(conn), UnexpectedEof);
-  }
+  assertEquals(await receiveMessage(conn), encode("a"));
+  await assertRejects(() => receiveMessage(conn), UnexpectedEof); // cut off
+  await assertRejects(() => receiveMessage(conn), UnexpectedEof); // at the end
   conn.close();
 });

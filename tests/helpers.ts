@@ -21,18 +21,18 @@ export function listen(tcpBacklog = 511): Deno.TcpListener {
   return Deno.listen({ ...address, tcpBacklog });
 }
 
-/** Connects as soon as a program listens. Waits for five seconds at most. */
-export async function connect(triesLeft = 500): Promise<Deno.TcpConn> {
+/** Connects to the program that listens, or will soon. */
+export async function connect(triesLeft = 100): Promise<Deno.TcpConn> {
   try {
     return await within(Deno.connect(address), "a connection");
   } catch (error) {
     if (triesLeft === 0) throw error;
-    await sleep(10);
+    await sleep(100);
     return await connect(triesLeft - 1);
   }
 }
 
-/** Connects clients that send nothing, or as many as the backlog takes. */
+/** Connects silent clients, or as many as the backlog takes. */
 export async function connectSilent(clients: DisposableStack, count: number) {
   try {
     for (; count > 0; count--) {
@@ -61,11 +61,12 @@ export async function exchange(message: string): Promise<string> {
 /** Returns all that comes until the other side closes the connection. */
 export async function readAll(conn: Deno.Conn): Promise<string> {
   let text = "";
+  const decoder = new TextDecoder();
   const buffer = new Uint8Array(8192);
   while (true) {
     const count = await within(conn.read(buffer), "data");
     if (count === null) return text;
-    text += new TextDecoder().decode(buffer.subarray(0, count));
+    text += decoder.decode(buffer.subarray(0, count), { stream: true });
   }
 }
 
@@ -124,6 +125,14 @@ export function simulateTime(): { now: number } & Disposable {
   replacements.use(replace(performance, "now", () => clock.now));
   replacements.use(replace(globalThis, "setTimeout", run));
   return clock;
+}
+
+/** Has each new connection take no more than three bytes a write. */
+export function narrowConnect(): Disposable {
+  const { connect } = Deno;
+  const narrowed = async (options: Deno.ConnectOptions) =>
+    narrow(await connect(options));
+  return replace(Deno, "connect", narrowed);
 }
 
 /** Has a connection take no more than three bytes a write. */

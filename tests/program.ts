@@ -14,14 +14,14 @@ export class Program {
   stdout = "";
   stderr = "";
   readonly #name: string;
-  readonly child: Deno.ChildProcess;
+  readonly #child: Deno.ChildProcess;
   readonly #outcome: Promise<Outcome>;
   #hasEnded = false;
   #isAwaited = false; // whether the test waits for its end
 
   constructor([command, ...args]: string[]) {
     this.#name = args.join(" ").slice(-60);
-    this.child = new Deno.Command(command!, {
+    this.#child = new Deno.Command(command!, {
       args,
       cwd: root,
       // The C locale exists everywhere. FORCE_COLOR would override NO_COLOR.
@@ -30,17 +30,17 @@ export class Program {
       stdout: "piped",
       stderr: "piped",
     }).spawn();
-    this.child.stdin.close();
+    this.#child.stdin.close();
     this.#outcome = this.#collect();
   }
 
   async #collect(): Promise<Outcome> {
     const read = async (name: "stdout" | "stderr") => {
-      const texts = this.child[name].pipeThrough(new TextDecoderStream());
+      const texts = this.#child[name].pipeThrough(new TextDecoderStream());
       for await (const text of texts) this[name] += text;
     };
     await Promise.all([read("stdout"), read("stderr")]);
-    const { code } = await this.child.status;
+    const { code } = await this.#child.status;
     this.#hasEnded = true;
     return { code, stdout: this.stdout, stderr: this.stderr };
   }
@@ -60,7 +60,7 @@ export class Program {
   /** Sends a signal to the program, unless it has ended. */
   kill(signal: Deno.Signal) {
     try {
-      this.child.kill(signal);
+      this.#child.kill(signal);
     } catch {
       // It has ended.
     }
@@ -100,7 +100,7 @@ const standIns = import.meta.resolve("@std/assert").startsWith("file:")
   ? ["--import-map=tests/std/import_map.json"]
   : [];
 
-/** The command that runs a program of the project, after flags for Deno. */
+/** The command that runs a program of the project. Flags for Deno go first. */
 export function deno(...words: string[]): string[] {
   const flags = ["-q", "--no-prompt", "--allow-net=localhost:50008"];
   return [Deno.execPath(), "run", ...standIns, ...flags, ...words];
@@ -111,16 +111,15 @@ export function preload(code: string): string {
   return `--preload=data:text/javascript,${encodeURIComponent(code)}`;
 }
 
-/** A command, after another one of the shell. */
-export function shell(command: string[], first = ":"): string[] {
+/** A command that the shell runs after another one. */
+export function shell(command: string[], first: string): string[] {
   return ["sh", "-c", `${first} && exec "$@"`, "sh", ...command];
 }
 
 /** Whether a command is there, and does what a test needs it for. */
 export async function succeeds([command, ...args]: string[]): Promise<boolean> {
   try {
-    const options = { args, stdout: "null", stderr: "null" } as const;
-    return (await new Deno.Command(command!, options).output()).success;
+    return (await new Deno.Command(command!, { args }).output()).success;
   } catch {
     return false; // there is no such command
   }

@@ -1,4 +1,4 @@
-"""The book's example as other programs see it, for the tests to talk to.
+"""The book's example, reduced to what its peers see.
 
     original.py server           the server
     original.py client NAME ...  clients, one after another

@@ -19,7 +19,7 @@ export async function reset(wait = async () => {}) {
   await closed;
 }
 
-/** Connects with IPv4 or, if localhost is an IPv6 address here, with IPv6. */
+/** Connects with IPv4 or, if that fails, with IPv6. */
 async function connectSocket(family = 4): Promise<Socket> {
   const socket = connect({ host: "localhost", port: 50008, family });
   try {
@@ -33,12 +33,12 @@ async function connectSocket(family = 4): Promise<Socket> {
 
 /**
  * Waits until a second client is answered, so the first must have been accepted.
- * A server that takes one client at a time does not answer: wait for 500 ms.
+ * A server that takes one client at a time does not answer: wait for a second.
  */
 export async function untilAccepted() {
   using conn = await Deno.connect({ hostname: "localhost", port: 50008 });
   await conn.write(new TextEncoder().encode("second"));
-  const timer = setTimeout(() => conn[Symbol.dispose](), 500);
+  const timer = setTimeout(() => conn[Symbol.dispose](), 1000);
   await conn.read(new Uint8Array(1024)).catch(() => {});
   clearTimeout(timer);
 }

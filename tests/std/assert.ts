@@ -35,7 +35,7 @@ export async function assertRejects<E extends Error>(
   fn: () => Promise<unknown>,
   ErrorClass: Class<E>,
 ): Promise<E> {
-  const error = await fn().catch((error) => error);
+  const error = await fn().then(() => undefined, (error) => error);
   return assertThrows(() => {
     throw error;
   }, ErrorClass);
