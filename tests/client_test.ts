@@ -19,7 +19,7 @@ import {
   timeout,
   within,
 } from "./helpers.ts";
-import { deno, Program, run, shell, succeeds } from "./program.ts";
+import { deno, Program, run, succeeds } from "./program.ts";
 
 const address = "localhost:50008";
 const usage = `Usage: client.ts [-h | --help] [NAME ...]
@@ -66,16 +66,15 @@ Deno.test("client.ts says that there is no server", { timeout }, async () => {
 });
 
 // In this network of its own, a client can only get the server's port.
-const useServerPort = "ip link set lo up && " +
-  "echo 50008 50008 >/proc/sys/net/ipv4/ip_local_port_range";
-const ownNetwork = `unshare -rn sh -c '${useServerPort}'`;
+const ownNetwork = "unshare -rn sh -c 'ip link set lo up && " +
+  'echo 50008 50008 >/proc/sys/net/ipv4/ip_local_port_range && "$@"\' sh';
 
 Deno.test("client.ts does not take itself for a server", {
   timeout,
-  ignore: !await succeeds(["sh", "-c", ownNetwork]),
+  ignore: !await succeeds(["sh", "-c", `${ownNetwork} true`]),
 }, async () => {
-  const command = shell(deno("client.ts", "Alice"), useServerPort);
-  const { stderr } = await run(["unshare", "-rn", ...command]);
+  const command = ["sh", "-c", `${ownNetwork} "$@"`, "sh"];
+  const { stderr } = await run([...command, ...deno("client.ts", "Alice")]);
   assertEquals(stderr, `client.ts: "Alice": ${noServer}\n`);
 });
 
