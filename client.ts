@@ -14,9 +14,9 @@ import { bytesLiteral, host, port, receive, send } from "./socket_preview.ts";
 
 const address = `${host}:${port}`;
 const usage = `Usage: client.ts [-h | --help] [NAME ...]
-Sends all NAMEs to ${address} at the same time, and prints the start of
-each reply, up to 1024 bytes. Without a NAME, sends client:process=PID, with the
-ID of this process. Names that begin with a dash go after --.`;
+Sends each NAME to ${address}, all at once, and prints the start of each
+reply, up to 1024 bytes. Without a NAME, sends client:process=PID, with the ID
+of this process. Names that begin with a dash go after --.`;
 
 /** Returns names to send, none for --help. Throws if an argument is wrong. */
 export function parseNames(args: string[]): string[] {
@@ -45,7 +45,7 @@ export function parseNames(args: string[]): string[] {
 /**
  * Connects, sends a name, and returns 1 to 1024 bytes of the reply. Throws an
  * error that says what went wrong, after `limit` milliseconds at the latest.
- * Based on `client()`.
+ * Based on `client()` of `socket_preview.ts`.
  */
 export async function exchange(
   name: string,
@@ -53,7 +53,7 @@ export async function exchange(
 ): Promise<Uint8Array> {
   const timeout = new AbortController();
   const timer = setTimeout(() => timeout.abort(), limit);
-  const { signal } = timeout;
+  const { signal } = timeout; // AbortSignal.timeout() could not be cleared
   try {
     using conn = await Deno.connect({ hostname: host, port, signal });
     signal.onabort = () => conn[Symbol.dispose]();
@@ -74,7 +74,7 @@ export async function exchange(
     }
     throw new Error(problem, { cause: error });
   } finally {
-    clearTimeout(timer); // impossible with AbortSignal.timeout()
+    clearTimeout(timer);
   }
 }
 

@@ -12,19 +12,19 @@
 import { answer, host, port } from "./socket_preview.ts";
 
 const usage = `Usage: server.ts [-h | --help]
-Answers every client that connects to ${host}:${port}, until Ctrl-C.`;
+Answers clients that connect to ${host}:${port}, until Ctrl-C.`;
 
-/** Takes a problem, which is one line of text. */
+/** Takes a problem as a line of text. */
 type Report = (line: string) => void;
 
 /**
  * Answers clients, many at once, until the listener is closed. Then it closes
  * the connections that are left. Passes problems to `report`, which must not
- * throw. If it starts under load, it needs a signal listener, as at the end of
- * this file. Based on `server()`.
+ * throw. If clients may use up all files at once, add a signal listener first,
+ * as below. Based on `server()` of `socket_preview.ts`.
  */
 export async function serve(
-  listener: Pick<Deno.TcpListener, "accept">,
+  listener: Pick<Deno.TcpListener, "accept">, // all it needs is accept()
   report: Report = limitedReport(),
 ): Promise<void> {
   const connections = new Set<Deno.TcpConn>(); // open, oldest first
@@ -32,18 +32,19 @@ export async function serve(
     connections.add(conn);
     // Not awaited, so that a slow client does not keep the others waiting.
     answer(conn).catch((error) => {
-      const isClosed = !connections.has(conn); // by closeOldest()
-      if (!isClosed) report(`${format(conn.remoteAddr)}: ${error.message}`);
+      // If closeOldest() has closed it, that is no problem.
+      if (!connections.has(conn)) return;
+      report(`${format(conn.remoteAddr)}: ${error.message}`);
     }).finally(() => connections.delete(conn));
   }
   closeOldest(connections, connections.size);
 }
 
-// If no file descriptor is left, accept fails. After about a second of this
-// (190 failures), each failure closes the oldest quarter of the connections,
-// however new they are. The count starts anew if, at an accept, fewer than a
-// quarter of them (rounded down) are left, or after almost a second without
-// failures.
+// File descriptors are the numbers that stand for open files and connections.
+// If none is left, accept fails. After about a second of this (190 failures),
+// each failure closes the oldest quarter of the connections, however new they
+// are. The count starts anew after 760 ms without failures, or if fewer than a
+// quarter (rounded down) of those at the last failure are left at an accept.
 const pause = 4; // milliseconds after each failure
 const patience = 190; // failures
 const share = 1 / 4; // of the connections
@@ -65,8 +66,7 @@ async function* acceptAll(
     } catch (error) {
       if (error instanceof Deno.errors.BadResource) break; // it was closed
       const { code, message } = error as Error & { code?: string };
-      // The process (EMFILE) or the system (ENFILE) is out of file descriptors,
-      // the numbers that stand for open files and connections.
+      // The process (EMFILE) or the system (ENFILE) is out of file descriptors.
       if (code === "EMFILE" || code === "ENFILE") {
         const now = performance.now();
         if (now - lastFailure > pause * patience) failures = 0;
@@ -85,9 +85,9 @@ async function* acceptAll(
         }
       } else {
         report(`accept: ${message}`);
-        // NotConnected: on Linux, the client reset its connection before it was
-        // accepted. Other systems report that differently, and other errors may
-        // persist. So pause, to keep the loop from hogging the processor.
+        // On Linux, NotConnected means a reset before accept: no need to pause.
+        // Other systems report that differently, and other errors may persist,
+        // so pause after those, to keep the loop from hogging the processor.
         const isReset = error instanceof Deno.errors.NotConnected;
         if (!isReset) await sleep(1);
       }
@@ -106,7 +106,7 @@ function sleep(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
-/** Returns a function that prints the first ten errors of each ten seconds. */
+/** Returns a function that prints the first ten lines of each ten seconds. */
 function limitedReport(): Report {
   let start = 0; // time in milliseconds
   let count = 0;
@@ -117,14 +117,12 @@ function limitedReport(): Report {
     }
     count++;
     if (count > 10) return;
-    const note = count === 10
-      ? " (further errors are hidden for up to 10 s)"
-      : "";
+    const note = count === 10 ? " (more are hidden for up to 10 s)" : "";
     write(Deno.stderr, `server.ts: ${line}${note}`);
   };
 }
 
-/** Prints a line, but does not wait: whoever reads it may have stopped. */
+/** Prints a line without waiting, since nobody may read the output. */
 function write(output: typeof Deno.stdout, line: string): void {
   output.write(new TextEncoder().encode(`${line}\n`)).catch(() => {});
 }
@@ -148,7 +146,7 @@ if (import.meta.main) {
     Deno.exit(2);
   }
   // Soon after its start, Deno opens two file descriptors for signals. It would
-  // crash if clients had taken all, so this makes it open them now.
+  // crash if clients had taken them all, so this makes it open them now.
   Deno.addSignalListener("SIGINT", () => Deno.exit(130));
   let listener: Deno.TcpListener;
   try {

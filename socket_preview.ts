@@ -36,10 +36,10 @@ export async function server(): Promise<void> {
 
 /**
  * Reads up to 1024 bytes, sends back a reply that quotes them, and closes the
- * connection. Throws if that fails. Original: in `server()`, without closing.
+ * connection. Throws if that fails. Original: in `server()`, with no `close()`.
  */
 export async function answer(conn: Deno.Conn): Promise<void> {
-  // Like Python's `with`, `using` closes it at the end of the block.
+  // Like Python's `with`, `using` closes `conn` at the end of the block.
   using _conn = conn;
   const data = await receive(conn); // data = conn.recv(1024)
   const reply = `server got: [${bytesLiteral(data)}]`; // reply = '…' % data
@@ -61,7 +61,7 @@ export async function client(name: string): Promise<void> {
 
 if (import.meta.main) { // if __name__ == '__main__':
   // sthread = Thread(target=server); sthread.start()
-  // It runs up to its first `await`, so it listens before the clients connect.
+  // server() runs to its first `await`, so it listens before clients connect.
   server(); // not awaited, as it never ends
   // for i in range(5): Thread(target=client, args=('client%s' % i,)).start()
   await Promise.all([0, 1, 2, 3, 4].map((i) => client(`client${i}`)));
@@ -70,7 +70,7 @@ if (import.meta.main) { // if __name__ == '__main__':
 
 // Helpers. A function can be called above its definition.
 
-/** Prints an error, but not its stack, which crashes Deno if out of files. */
+/** Prints an error. With its stack, Deno would crash when out of files. */
 export function report(error: unknown): void {
   console.error(`${error}`);
 }

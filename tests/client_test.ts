@@ -23,9 +23,9 @@ import { deno, Program, run, succeeds } from "./program.ts";
 
 const address = "localhost:50008";
 const usage = `Usage: client.ts [-h | --help] [NAME ...]
-Sends all NAMEs to ${address} at the same time, and prints the start of
-each reply, up to 1024 bytes. Without a NAME, sends client:process=PID, with the
-ID of this process. Names that begin with a dash go after --.
+Sends each NAME to ${address}, all at once, and prints the start of each
+reply, up to 1024 bytes. Without a NAME, sends client:process=PID, with the ID
+of this process. Names that begin with a dash go after --.
 `;
 const noServer = `no server on ${address}: start server.ts`;
 

@@ -22,7 +22,7 @@ import { reset, untilAccepted } from "./peers/reset.ts";
 import { deno, preload, Program, run, shell } from "./program.ts";
 
 const usage = `Usage: server.ts [-h | --help]
-Answers every client that connects to localhost:50008, until Ctrl-C.
+Answers clients that connect to localhost:50008, until Ctrl-C.
 `;
 const reply = "server got: [b'hello']";
 
@@ -247,7 +247,7 @@ Deno.test("serve() prints ten lines in each ten seconds", async () => {
   const error = new Deno.errors.NotConnected("simulated");
   const times = [...Array(10).fill(9999), ...Array(11).fill(10_000)];
   const steps = times.flatMap((time) => [() => clock.now = time, error]);
-  const last = `${failure} (further errors are hidden for up to 10 s)`;
+  const last = `${failure} (more are hidden for up to 10 s)`;
   const lines = await serveSteps(client, () => client.leave(), ...steps);
   const nine = Array(9).fill(failure);
   const first = "server.ts: [::1]:1: gone";
