@@ -147,10 +147,11 @@ Deno.test("exchange() says what else went wrong", { timeout }, async () => {
   const closed = "the server closed the connection without a reply";
   assertEquals((await failing).message, `${address}: ${closed}`);
   const error = new Error("simulated");
-  using _connect = replace(Deno, "connect", () => Promise.reject(error));
+  const write = () => Promise.reject(error);
+  const broken = { localAddr: "its own", write, [Symbol.dispose]() {} };
+  using _connect = replace(Deno, "connect", () => Promise.resolve(broken));
   const { message, cause } = await assertRejects(() => exchange("a"), Error);
-  assertEquals(message, `${address}: simulated`);
-  assert(cause === error);
+  assertEquals([message, cause], [`${address}: simulated`, error]);
 });
 
 Deno.test("Deno and Python print the same, whichever answers", {

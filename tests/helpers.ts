@@ -79,9 +79,9 @@ export function encode(text: string): Uint8Array<ArrayBuffer> {
 export async function within<T>(promise: Promise<T>, what: string): Promise<T> {
   const { promise: tooLate, reject } = Promise.withResolvers<never>();
   const error = new Error(`waited 30 seconds for ${what}`);
-  const timer = setTimeout(() => reject(error), 30_000);
-  return await Promise.race([promise, tooLate])
-    .finally(() => clearTimeout(timer));
+  const timer = setTimeout(reject, 30_000, error);
+  const result = Promise.race([promise, tooLate]);
+  return await result.finally(() => clearTimeout(timer));
 }
 
 /** Fails unless a function takes so many milliseconds, or a little longer. */
