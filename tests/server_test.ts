@@ -191,24 +191,23 @@ Deno.test("serve() closes the oldest after 190 failures in a row", async () => {
 
 Deno.test("serve() has no new patience if it has room for one", async () => {
   using _clock = simulateTime();
-  const [first, second] = silent(2);
-  const steps = [first!, ...failures(191), second!, ...failures(2)];
-  const lines = await serveSteps(...steps);
-  assert(first!.closed && second!.closed);
+  const [a, b] = silent(2);
+  const lines = await serveSteps(a!, ...failures(191), b!, ...failures(2));
+  assert(a!.closed && b!.closed);
   assertEquals(lines.length, 3); // the last failure finds nothing to close
 });
 
 Deno.test("serve() counts failures anew when a shortage is over", async () => {
   const cases: [isOver: boolean, left: number, milliseconds: number][] = [
-    [true, 24, 0], // fewer than a quarter of 100 clients are left
-    [false, 25, 0],
-    [true, 100, 757], // plus the pause of 4: more than 760
-    [false, 100, 756],
+    [true, 1, 0], // fewer than a quarter of eight clients are left
+    [false, 2, 0],
+    [true, 8, 757], // plus the pause of 4: more than 760
+    [false, 8, 756],
   ];
   for (const [isOver, left, milliseconds] of cases) {
     using clock = simulateTime();
-    const clients = silent(100);
-    await serveSteps(
+    const clients = silent(8);
+    const lines = await serveSteps(
       ...clients,
       ...failures(190),
       async () => {
@@ -219,6 +218,7 @@ Deno.test("serve() counts failures anew when a shortage is over", async () => {
       ...failures(1),
     );
     assertEquals(clients[0]!.closed === undefined, isOver);
+    assertEquals(lines.at(-1) === failure, isOver); // or it closes some
   }
 });
 
