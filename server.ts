@@ -129,9 +129,9 @@ function write(output: typeof Deno.stdout, line: string): void {
 
 /** Formats an address as `127.0.0.1:50008` or `[::1]:50008`. */
 function format(address: Deno.NetAddr): string {
-  const { hostname } = address;
-  const isIPv6 = hostname.includes(":");
-  return `${isIPv6 ? `[${hostname}]` : hostname}:${address.port}`;
+  const isIPv6 = address.hostname.includes(":");
+  const hostname = isIPv6 ? `[${address.hostname}]` : address.hostname;
+  return `${hostname}:${address.port}`;
 }
 
 if (import.meta.main) {
