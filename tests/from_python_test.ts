@@ -150,10 +150,11 @@ Deno.test("README: rows about connections", { timeout }, async () => {
 Deno.test("README: the row about a reset", { timeout }, async () => {
   using listener = listen();
   const accepting = listener.accept();
-  const resetting = reset(async () => void await accepting);
+  const resetting = reset(() => accepting);
   using conn = await accepting;
   await resetting;
-  const error = await assertRejects(() => receive(conn), Error);
+  const talking = receive(conn).then(() => send(conn, encode("late")));
+  const error = await assertRejects(() => talking, Error);
   // except ConnectionResetError:
   if (error instanceof Deno.errors.ConnectionReset) return;
   throw error;

@@ -11,7 +11,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net"; // Deno.connect cannot reset
 
 /** Connects, waits for something, and resets the connection. */
-export async function reset(wait = async () => {}) {
+export async function reset(wait: () => Promise<unknown> = async () => {}) {
   const socket = await connectSocket();
   const closed = once(socket, "close"); // the server may close it first
   await wait();

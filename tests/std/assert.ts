@@ -1,6 +1,5 @@
 /**
- * Stands in for `@std/assert` on networks without JSR, as far as the tests use
- * it, on top of Deno's own `node:assert`.
+ * Stands in for `@std/assert` on networks without JSR, as far as tests use it.
  *
  * @module
  */
