@@ -157,6 +157,7 @@ async function serveSteps(...steps: Step[]): Promise<string[]> {
     }
     serve({ accept });
   });
+  for (let turn = 0; turn < 9; turn++) await sleep(0); // until timers are over
   return lines;
 }
 

@@ -8,7 +8,6 @@ import socket
 import sys
 
 ADDRESS = ("localhost", 50008)
-
 mode, *names = sys.argv[1:]
 for name in names:
     with socket.create_connection(ADDRESS) as conn:
