@@ -11,7 +11,7 @@
 
 /** The port number, which identifies the server on its machine. */
 export const port = 50008; // port = 50008
-/** Only this machine can connect. In the original, others can, too. */
+/** The host name of the server. This one is what a machine calls itself. */
 export const host = "localhost"; // host = 'localhost'
 
 /**
@@ -28,15 +28,15 @@ export async function server(): Promise<void> {
       answer(conn).catch(report);
     } catch (error) { // such as a reset before the client was accepted
       report(error);
-      // Wait for 5 ms, so that a lasting error does not hog the processor.
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      // Wait for 1 ms, so that a lasting error does not hog the processor.
+      await new Promise((resolve) => setTimeout(resolve, 1));
     }
   }
 }
 
 /**
  * Reads up to 1024 bytes, sends back a reply that quotes them, and closes the
- * connection. Throws if that fails. Original: in `server()`, with no `close()`.
+ * connection. Throws if that fails. Original: the loop in `server()`.
  */
 export async function answer(conn: Deno.Conn): Promise<void> {
   // Like Python's `with`, `using` closes `conn` at the end of the block.
@@ -70,7 +70,7 @@ if (import.meta.main) { // if __name__ == '__main__':
 
 // Helpers. A function can be called above its definition.
 
-/** Prints an error. With its stack, Deno would crash when out of files. */
+/** Prints an error, but no stack: out of files, that makes Deno crash. */
 export function report(error: unknown): void {
   console.error(`${error}`);
 }
@@ -82,10 +82,10 @@ export async function send(conn: Deno.Conn, bytes: Uint8Array): Promise<void> {
 }
 
 /** Returns the next 1 to 1024 bytes, or 0 bytes at the end of the stream. */
-export async function receive(conn: Deno.Conn): Promise<Uint8Array> {
+export function receive(conn: Deno.Conn): Promise<Uint8Array<ArrayBuffer>> {
   const buffer = new Uint8Array(1024);
-  const count = await conn.read(buffer); // null at the end of the stream
-  return buffer.subarray(0, count ?? 0);
+  // `read` returns how many bytes it got, or null at the end of the stream.
+  return conn.read(buffer).then((count) => buffer.subarray(0, count ?? 0));
 }
 
 /** Returns bytes as Python prints them, such as `b'hello'`. */
