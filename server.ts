@@ -14,85 +14,77 @@ import { answer, host, port } from "./socket_preview.ts";
 const usage = `Usage: server.ts [-h | --help]
 Answers clients that connect to ${host}:${port}, until Ctrl-C.`;
 
+// File descriptors are the numbers that stand for open files and connections.
+// If none is left, accept fails. Then serve() pauses and tries again. Meanwhile,
+// clients that have sent something are answered. Once there have been more than
+// `patience` failures, each closes the oldest connections, however new they are.
+const pause = 4; // milliseconds after each failure
+const patience = 190; // failures, which take about a second with their pauses
+const share = 1 / 4; // of the connections
+
 /** Takes a problem as a line of text. */
-type Report = (line: string) => void;
+export type Report = (line: string) => void;
 
 /**
  * Answers clients, many at once, until the listener is closed. Then it closes
  * the connections that are left. Passes problems to `report`, which must not
- * throw. If clients may use up all files at once, add a signal listener first,
- * as below. Based on `server()` of `socket_preview.ts`.
+ * throw. If clients may take all file descriptors, first add a signal listener,
+ * as the end of this file does. Based on `server()` of `socket_preview.ts`.
  */
 export async function serve(
-  listener: Pick<Deno.TcpListener, "accept">, // all it needs is accept()
+  listener: Pick<Deno.TcpListener, "accept">,
   report: Report = limitedReport(),
 ): Promise<void> {
   const connections = new Set<Deno.TcpConn>(); // open, oldest first
-  for await (const conn of acceptAll(listener, connections, report)) {
-    connections.add(conn);
-    // Not awaited, so that a slow client does not keep the others waiting.
-    answer(conn).catch((error) => {
-      // If closeOldest() has closed it, that is no problem.
-      if (!connections.has(conn)) return;
-      report(`${format(conn.remoteAddr)}: ${error.message}`);
-    }).finally(() => connections.delete(conn));
-  }
-  closeOldest(connections, connections.size);
-}
-
-// File descriptors are the numbers that stand for open files and connections.
-// If none is left, accept fails. After about a second of this (190 failures),
-// each failure closes the oldest quarter of the connections, however new they
-// are. The count starts anew after 760 ms without failures, or if fewer than a
-// quarter (rounded down) of those at the last failure are left at an accept.
-const pause = 4; // milliseconds after each failure
-const patience = 190; // failures
-const share = 1 / 4; // of the connections
-
-/** Yields clients as they connect, until the listener is closed. */
-async function* acceptAll(
-  listener: Pick<Deno.TcpListener, "accept">,
-  connections: Set<Deno.TcpConn>,
-  report: Report,
-): AsyncGenerator<Deno.TcpConn> {
   let failures = 0; // in this shortage
   let lastFailure = 0; // time in milliseconds
   let crowd = 0; // how many connections were open at the last failure
   while (true) {
     try {
       const conn = await listener.accept();
-      if (connections.size < Math.floor(crowd * share)) failures = 0;
-      yield conn;
+      // When most of a crowd has been answered, and new clients do not make up
+      // for it, the next crowd gets the whole patience. If the server has closed
+      // some to make room, that does not count, or waits would keep growing.
+      const isOver = connections.size < Math.floor(crowd * share);
+      if (isOver && failures <= patience) failures = 0;
+      connections.add(conn);
+      // Not awaited, so that a slow client does not keep the others waiting.
+      answer(conn).catch((error) => {
+        // If closeOldest() has closed it, that is no problem.
+        if (!connections.has(conn)) return;
+        report(`${format(conn.remoteAddr)}: ${error.message}`);
+      }).finally(() => connections.delete(conn));
+      // Deno may accept hundreds of clients before it reads from any of them.
+      // In a shortage, let it read first what some of them have already sent.
+      if (failures > 0) await new Promise((resolve) => setImmediate(resolve));
     } catch (error) {
       if (error instanceof Deno.errors.BadResource) break; // it was closed
       const { code, message } = error as Error & { code?: string };
       // The process (EMFILE) or the system (ENFILE) is out of file descriptors.
-      if (code === "EMFILE" || code === "ENFILE") {
-        const now = performance.now();
-        if (now - lastFailure > pause * patience) failures = 0;
-        failures++;
-        if (failures === 1) report(`accept: ${message}`);
-        lastFailure = now;
-        crowd = connections.size;
-        await sleep(pause);
-        if (failures > patience && connections.size > 0) {
-          const { size } = connections;
-          const count = Math.ceil(size * share);
-          report(`closing the oldest ${count} of ${size} connections`);
-          closeOldest(connections, count);
-          // Deno frees their file descriptors in its event loop's next turn.
-          await sleep(0);
-        }
-      } else {
+      if (code !== "EMFILE" && code !== "ENFILE") {
         report(`accept: ${message}`);
         // On Linux, NotConnected means a reset before accept: no need to pause.
         // Other systems report that differently, and other errors may persist,
         // so pause after those, to keep the loop from hogging the processor.
-        const isReset = error instanceof Deno.errors.NotConnected;
-        if (!isReset) await sleep(1);
+        if (!(error instanceof Deno.errors.NotConnected)) await sleep(1);
+        continue;
       }
+      const now = performance.now();
+      if (now - lastFailure > pause * patience) failures = 0; // a new shortage
+      failures++;
+      if (failures === 1) report(`accept: ${message}`);
+      lastFailure = now;
+      crowd = connections.size;
+      await sleep(pause);
+      const { size } = connections;
+      if (failures <= patience || size === 0) continue;
+      const count = Math.ceil(size * share);
+      report(`closing the oldest ${count} of ${size} connections`);
+      closeOldest(connections, count);
+      await sleep(0); // gives Deno time to free their file descriptors
     }
   }
+  closeOldest(connections, connections.size);
 }
 
 function closeOldest(connections: Set<Deno.TcpConn>, count: number): void {
@@ -122,7 +114,7 @@ function limitedReport(): Report {
   };
 }
 
-/** Prints a line without waiting, since nobody may read the output. */
+/** Prints a line without waiting until somebody reads it. */
 function write(output: typeof Deno.stdout, line: string): void {
   output.write(new TextEncoder().encode(`${line}\n`)).catch(() => {});
 }
@@ -146,8 +138,9 @@ if (import.meta.main) {
     Deno.exit(2);
   }
   // Soon after its start, Deno opens two file descriptors for signals. It would
-  // crash if clients had taken them all, so this makes it open them now.
-  Deno.addSignalListener("SIGINT", () => Deno.exit(130));
+  // crash if clients had taken them all, so this makes it open them now. Any
+  // signal would do. A listener for SIGWINCH leaves Ctrl-C to the system.
+  Deno.addSignalListener("SIGWINCH", () => {});
   let listener: Deno.TcpListener;
   try {
     // The backlog is how many clients may wait to be accepted (the system may
