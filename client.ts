@@ -1,8 +1,7 @@
 #!/usr/bin/env -S deno run --allow-net=localhost:50008
 /**
- * The client of `socket_preview.ts` as a program of its own. It talks to a
- * server in another program, in any language. As that server may fail or never
- * reply, the client waits ten seconds at most, and says what went wrong.
+ * The client of `socket_preview.ts` as a program of its own. It gives up after
+ * ten seconds. Outside this project, run `deno add jsr:@std/cli` first.
  *
  *     deno run --allow-net=localhost:50008 client.ts Alice Bob
  *
@@ -14,30 +13,26 @@ import { bytesLiteral, host, port, receive, send } from "./socket_preview.ts";
 
 const address = `${host}:${port}`;
 const usage = `Usage: client.ts [-h | --help] [NAME ...]
-Sends each NAME to ${address}, all at once, and prints the start of each
-reply, up to 1024 bytes. Without a NAME, sends client:process=PID, with the ID
-of this process. Names that begin with a dash go after --.`;
+Sends each NAME to ${address}, and prints up to 1024 bytes of each reply.
+Without a NAME, sends client:process=PID. After --, a NAME may begin with -.`;
 
-/** Returns names to send, none for --help. Throws if an argument is wrong. */
-export function parseNames(args: string[]): string[] {
+/** Returns the names to send, or undefined for --help. Throws if one is wrong. */
+export function parseNames(args: string[]): string[] | undefined {
   const options = parseArgs(args, {
-    boolean: ["help"],
-    alias: { help: "h" },
+    boolean: ["help", "h"],
     string: ["_"], // so that the name 007 is not the number 7
     unknown: (argument, option) => {
       if (option === undefined) return; // it is a name
-      const given = Deno.inspect(argument);
-      throw new Error(`no such option: ${given} (as a name, it goes after --)`);
+      throw new Error(`no such option: ${Deno.inspect(argument)}`);
     },
   });
-  if (options.help) return [];
+  if (options.help || options.h) return undefined;
   const names = options._.map(String);
   for (const name of names) {
     // A server waits for at least one byte, and might read only the first 1024.
     const size = new TextEncoder().encode(name).length;
-    if (size === 0 || size > 1024) {
-      throw new Error(`a name must have 1 to 1024 bytes, not ${size}`);
-    }
+    if (size >= 1 && size <= 1024) continue;
+    throw new Error(`a name must have 1 to 1024 bytes, not ${size}`);
   }
   return names.length > 0 ? names : [`client:process=${Deno.pid}`];
 }
@@ -50,7 +45,7 @@ export function parseNames(args: string[]): string[] {
 export async function exchange(
   name: string,
   limit = 10_000,
-): Promise<Uint8Array> {
+): Promise<Uint8Array<ArrayBuffer>> {
   const timeout = new AbortController();
   const timer = setTimeout(() => timeout.abort(), limit);
   const { signal } = timeout; // AbortSignal.timeout() could not be cleared
@@ -66,11 +61,13 @@ export async function exchange(
     if (reply.length > 0) return reply;
     throw new Error("the server closed the connection without a reply");
   } catch (error) {
-    let problem = `${address}: ${(error as Error).message}`;
-    const isRefused = error instanceof Deno.errors.ConnectionRefused;
-    if (isRefused) problem = `no server on ${address}: start server.ts`;
+    let problem: string;
     if (signal.aborted) {
       problem = `no reply from ${address} in ${limit / 1000} s`;
+    } else if (error instanceof Deno.errors.ConnectionRefused) {
+      problem = `no server on ${address}: start server.ts`;
+    } else {
+      problem = `${address}: ${(error as Error).message}`;
     }
     throw new Error(problem, { cause: error });
   } finally {
@@ -79,14 +76,17 @@ export async function exchange(
 }
 
 if (import.meta.main) {
-  let names: string[];
+  let names: string[] | undefined;
   try {
     names = parseNames(Deno.args);
   } catch (error) {
     console.error(`client.ts: ${(error as Error).message}\n${usage}`);
     Deno.exit(2);
   }
-  if (names.length === 0) console.log(usage); // for --help
+  if (names === undefined) {
+    console.log(usage);
+    Deno.exit();
+  }
   await Promise.all(names.map(async (name) => {
     try {
       const reply = await exchange(name);

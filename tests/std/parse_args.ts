@@ -1,13 +1,7 @@
-/**
- * Stands in for `@std/cli/parse-args` on networks without JSR, as far as
- * `client.ts` uses it.
- *
- * @module
- */
+// Stands in for `@std/cli/parse-args`, as far as `client.ts` uses it.
 
 interface Options {
-  boolean: ["help"];
-  alias: { help: "h" };
+  boolean: ["help", "h"];
   string: ["_"]; // names stay text
   unknown: (argument: string, option?: string) => unknown;
 }
@@ -17,12 +11,14 @@ export function parseArgs(args: string[], { unknown }: Options) {
   const end = args.includes("--") ? args.indexOf("--") : args.length;
   const names: string[] = [];
   let help = false;
+  let h = false;
   for (const argument of args.slice(0, end)) {
-    if (argument === "-h" || argument === "--help") help = true;
+    if (argument === "--help") help = true;
+    else if (argument === "-h") h = true;
     else if (argument === "-" || !argument.startsWith("-")) {
       unknown(argument);
       names.push(argument);
     } else unknown(argument, argument);
   }
-  return { help, _: [...names, ...args.slice(end + 1)] };
+  return { help, h, _: [...names, ...args.slice(end + 1)] };
 }
