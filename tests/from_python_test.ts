@@ -1,17 +1,7 @@
-/**
- * The code of the README's sections "From Python to Deno" and "One read is not
- * one message", as code that runs. `readme_test.ts` compares it with the page.
- * Each comment on a line of its own is the Python side of a row of the table.
- *
- * @module
- */
+// The code of the README's sections "From Python to Deno" and "One read is not
+// one message". The comment "Python:" marks what a row of its table says.
 
-import {
-  assertEquals,
-  assertMatch,
-  assertRejects,
-  assertThrows,
-} from "@std/assert";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { receive, report, send } from "../socket_preview.ts";
 import {
   assertTakes,
@@ -27,102 +17,78 @@ import { reset } from "./peers/reset.ts";
 
 const hostname = "localhost";
 const port = 50008;
-const { BadResource, Interrupted, UnexpectedEof } = Deno.errors;
+const { BadResource, ConnectionReset, TimedOut } = Deno.errors;
 
-async function inTime<T>(conn: Deno.Conn, limit: number, work: Promise<T>) {
-  const timer = setTimeout(() => conn[Symbol.dispose](), limit);
-  try {
-    return await work;
-  } finally {
-    clearTimeout(timer);
-  }
+function inTime<T>(limit: number, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const error = new DOMException(`no result in ${limit} ms`, "TimeoutError");
+    const end = performance.now() + limit;
+    let timer = setTimeout(() => {
+      // If the program was busy, Deno needs time to read what came meanwhile.
+      const late = performance.now() - end;
+      timer = setTimeout(reject, late + 1, error);
+    }, limit);
+    work.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }
 
-async function* messages(conn: Deno.Conn): AsyncGenerator<string> {
-  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-  let message = "";
-  while (true) {
-    const data = await receive(conn);
-    if (data.length === 0) break; // the other side has finished sending
-    const text = decoder.decode(data, { stream: true });
-    const [end, ...starts] = text.split("\n");
-    message += end;
-    for (const start of starts) {
-      yield message;
-      message = start;
+function makefile(receive: () => Promise<Uint8Array>) {
+  let rest: Uint8Array = new Uint8Array(); // received, but not read yet
+  let isReading = false; // stays true after an error
+
+  async function read(size: number, stop = -1) {
+    if (Math.trunc(size) !== size) throw new TypeError(`size: ${size}`);
+    if (isReading) throw new Error("the last call goes on, or has failed");
+    isReading = true;
+    const limit = size < 0 ? Infinity : size; // as in Python
+    let bytes = new Uint8Array();
+    let length = 0;
+    while (length < limit) {
+      if (rest.length === 0) rest = await receive();
+      if (rest.length === 0) break; // the other side has finished sending
+      const index = rest.indexOf(stop); // -1 if it is not there
+      const line = index === -1 ? rest : rest.subarray(0, index + 1);
+      const piece = line.subarray(0, limit - length);
+      rest = rest.subarray(piece.length);
+      const needed = length + piece.length;
+      if (needed > bytes.length) {
+        const space = Math.min(2 * needed, limit);
+        bytes = new Uint8Array(bytes.buffer.transfer(space));
+      }
+      bytes.set(piece, length);
+      length = needed;
+      if (piece.at(-1) === stop) break;
     }
+    isReading = false;
+    return new Uint8Array(bytes.buffer.transfer(length));
   }
-  message += decoder.decode(); // TypeError if the last character was cut off
-  if (message !== "") yield message; // a last line without a line break
-}
 
-async function chat(conn: Deno.Conn) {
-  const lines = messages(conn);
-  const name = (await lines.next()).value; // the first line, or undefined
-  for await (const line of lines) { // all others
-    await send(conn, new TextEncoder().encode(`${name}: ${line}\n`));
-  }
-}
-
-async function sendMessage(conn: Deno.Conn, data: Uint8Array): Promise<void> {
-  const bytes = new Uint8Array(4 + data.length);
-  new DataView(bytes.buffer).setUint32(0, data.length);
-  bytes.set(data, 4);
-  await send(conn, bytes);
-}
-
-async function receiveMessage(conn: Deno.Conn): Promise<Uint8Array> {
-  const header = await receiveExactly(conn, 4);
-  return await receiveExactly(conn, new DataView(header.buffer).getUint32(0));
-}
-
-async function receiveExactly(conn: Deno.Conn, size: number) {
-  const bytes = new Uint8Array(size);
-  let filled = 0;
-  while (filled < size) {
-    const count = await conn.read(bytes.subarray(filled));
-    if (count === null) throw new Deno.errors.UnexpectedEof();
-    filled += count;
-  }
-  return bytes;
+  return {
+    read: (size = -1) => read(size),
+    readline: (size = -1) => read(size, 10), // 10 is a line break
+  };
 }
 
 Deno.test("README: rows about connections", { timeout }, async () => {
-  // sock.bind((host, port)), listen()
+  // Python: sock.bind((host, port)); sock.listen()
   const listener = Deno.listen({ hostname, port });
 
-  async function echo() {
-    // conn, addr = sock.accept()
+  async function f() {
+    // Python: conn, addr = sock.accept()
     const conn = await listener.accept();
-    // ip = addr[0]
-    const ip = conn.remoteAddr.hostname;
-    assertMatch(ip, /^(127\.0\.0\.1|::1)$/);
-    while (true) {
-      // data = conn.recv(1024)
-      const data = await receive(conn);
-      if (data.length === 0) break;
-      // conn.sendall(data)
-      await send(conn, data);
-    }
-    // conn.close()
+    // Python: data = conn.recv(1024)
+    const data = await receive(conn);
+    // Python: conn.sendall(data)
+    await send(conn, data);
+    // Python: conn.close()
     conn[Symbol.dispose]();
     conn[Symbol.dispose](); // the second time, it does nothing
     assertThrows(() => conn.close(), BadResource);
-  }
-
-  async function talk(text: string) {
-    // sock.connect((host, port))
-    const conn = await Deno.connect({ hostname, port });
-    // conn.sendall(text.encode())
-    await send(conn, new TextEncoder().encode(text));
-    // conn.shutdown(SHUT_WR)
-    await conn.closeWrite();
-    assertEquals(decode(await receive(conn)), text);
-    conn.close();
+    throw new Error("late");
   }
 
   function decode(data: Uint8Array): string {
-    // text = data.decode()
+    // Python: text = data.decode()
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
       .decode(data);
     return text;
@@ -131,112 +97,166 @@ Deno.test("README: rows about connections", { timeout }, async () => {
   const printed: string[] = [];
   const print = (line: string) => printed.push(line);
   using _error = replace(console, "error", print);
-  for (const f of [echo, () => echo().then(() => Promise.reject("late"))]) {
-    // thread = Thread(target=f), start()
-    const promise = f().catch(report);
-    await talk("\uFEFFGrüße");
-    // thread.join()
-    await promise;
-  }
-  assertEquals(printed, ["late"]);
+  // Python: thread = Thread(target=f); thread.start()
+  const promise = f().catch(report);
+  // Python: sock.connect((host, port))
+  const conn = await Deno.connect({ hostname, port });
+  const text = "\uFEFFGrüße";
+  // Python: data = text.encode()
+  const data = new TextEncoder().encode(text);
+  await send(conn, data);
+  // Python: conn.shutdown(SHUT_WR)
+  await conn.closeWrite();
+  assertEquals(decode(await receive(conn)), text);
   assertThrows(() => decode(Uint8Array.of(255)), TypeError);
-  const last =
-    // the same, in at most two seconds
-    await Deno.connect({ hostname, port, signal: AbortSignal.timeout(2000) });
-  last.close();
-  listener.close();
+  conn.close();
+  await promise;
+  assertEquals(printed, ["Error: late"]);
+  // Python: the same, in at most two seconds
+  using _late = await Deno.connect({
+    hostname,
+    port,
+    signal: AbortSignal.timeout(2000),
+  });
+  using _conn = await listener.accept();
+  const accepting = listener.accept();
+  listener[Symbol.dispose]();
+  await assertRejects(() => accepting, BadResource);
 });
 
-Deno.test("README: the row about a reset", { timeout }, async () => {
+Deno.test("README: rows about errors", { timeout }, async () => {
+  function exceptReset(error: unknown) {
+    // Python: except ConnectionResetError:
+    if (!(error instanceof Deno.errors.ConnectionReset)) throw error;
+  }
+
+  function exceptTimeout(error: unknown) {
+    // Python: except TimeoutError:
+    if (!(error as Error).name.startsWith("Time")) throw error;
+  }
+
   using listener = listen();
   const accepting = listener.accept();
   const resetting = reset(() => accepting);
   using conn = await accepting;
   await resetting;
   const talking = receive(conn).then(() => send(conn, encode("late")));
-  const error = await assertRejects(() => talking, Error);
-  // except ConnectionResetError:
-  if (error instanceof Deno.errors.ConnectionReset) return;
-  throw error;
+  exceptReset(await assertRejects(() => talking, Error));
+  assertThrows(() => exceptReset(new TimedOut()), TimedOut);
+  exceptTimeout(new TimedOut());
+  exceptTimeout(new DOMException("simulated", "TimeoutError"));
+  assertThrows(() => exceptTimeout(new ConnectionReset()), ConnectionReset);
 });
 
-Deno.test("README: the row about conn.settimeout", { timeout }, async () => {
-  const [active, conn] = await pair();
-  for (let count = 0; count < 3; count++) {
-    await active.write(encode("still here"));
-    // conn.settimeout(2), recv(1024)
-    const data = await inTime(conn, 2000, receive(conn));
-    assertEquals(data, encode("still here"));
-    // conn.settimeout(2), sendall(data)
-    await inTime(conn, 2000, send(conn, data));
-    await sleep(800); // in all, this takes more than two seconds
+Deno.test("README: rows about conn.settimeout", { timeout }, async () => {
+  const [client, conn] = await pair();
+  // Python: the same, after conn.settimeout(2)
+  const file = makefile(() => inTime(2000, receive(conn)));
+  const reading = file.readline();
+  for (const character of "slow\n") {
+    await sleep(500); // in all, this takes more than two seconds
+    await client.write(encode(character));
   }
-  await assertTakes(300, async () => {
-    const sending = inTime(conn, 300, send(conn, new Uint8Array(50_000_000)));
-    await assertRejects(() => sending, Interrupted); // as nobody reads it
+  assertEquals(await reading, encode("slow\n"));
+  await client.write(encode("cut"));
+  await assertTakes(2000, async () => {
+    const error = await assertRejects(() => file.readline(), DOMException);
+    assertEquals(error.name, "TimeoutError");
   });
-  active.close();
-  const [silent, conn2] = await pair();
-  await assertTakes(300, async () => {
-    const receiving = inTime(conn2, 300, receive(conn2));
-    await assertRejects(() => receiving, Interrupted);
-  });
-  await assertRejects(() => receive(conn2), BadResource);
-  await assertRejects(() => send(conn2, encode("late")), BadResource);
-  silent.close();
+  await client.write(encode(" off\n"));
+  const error = await assertRejects(() => file.readline(), Error);
+  assertEquals(error.name, "Error"); // in Python, it is no TimeoutError either
+  const data = encode("421 timed out");
+  // Python: conn.settimeout(2); conn.sendall(data)
+  await inTime(2000, send(conn, data));
+  conn.close();
+  assertEquals(await readAll(client), "421 timed out");
+  client.close();
 });
 
-Deno.test("README: messages arrive one by one", { timeout }, async () => {
-  const cases: [pieces: string[], expected: string[]][] = [
-    [["one m", "essag", "e\n"], ["one message"]],
-    [["\xef\xbb\xbfa\nb\n\nc\n"], ["\uFEFFa", "b", "", "c"]],
-    [["Gr\xc3", "\xbc\xc3\x9fe\nx"], ["Grüße", "x"]],
-    [[], []],
+Deno.test("inTime() gives what has come in time", { timeout }, async () => {
+  const [client, conn] = await pair();
+  await client.write(encode("hello"));
+  // Python: conn.settimeout(2); data = conn.recv(1024)
+  const data = await inTime(2000, receive(conn));
+  assertEquals(data, encode("hello"));
+  const busy = inTime(50, receive(conn));
+  await sleep(10);
+  client.write(data);
+  const start = performance.now();
+  while (performance.now() < start + 100); // nothing else runs meanwhile
+  assertEquals(await busy, data);
+  let work: Promise<Uint8Array> | undefined;
+  const poll = () => inTime(50, work ??= receive(conn));
+  await assertRejects(poll, DOMException);
+  await client.write(data);
+  assertEquals(await poll(), data);
+  await assertRejects(() => inTime(50, receive(conn)), DOMException);
+  await assertTakes(50, async () => {
+    const sending = inTime(50, send(conn, new Uint8Array(50_000_000)));
+    await assertRejects(() => sending, DOMException);
+  });
+  conn.close(); // fails the two that are left, which must not end the program
+  client.close();
+  await sleep(10);
+});
+
+/** A file on pieces of text, which arrive in the same array, one after another. */
+function fileOf(...pieces: string[]) {
+  const buffer = new Uint8Array(1024);
+  const next = pieces.values();
+  return makefile(() => {
+    const piece = next.next().value ?? "";
+    const { written } = new TextEncoder().encodeInto(piece, buffer);
+    return Promise.resolve(buffer.subarray(0, written));
+  });
+}
+
+Deno.test("makefile() reads as in Python", async () => {
+  const file = fileOf("ab", "c\nd", "e\n\n", "PUT 5\nhel", "lo\nend");
+  const expected: [name: "read" | "readline", size: number, data: string][] = [
+    ["readline", -1, "abc\n"],
+    ["read", 1, "d"],
+    ["readline", 2, "e\n"],
+    ["readline", 0, ""],
+    ["readline", 9, "\n"],
+    ["readline", 6, "PUT 5\n"],
+    ["read", 5, "hello"],
   ];
-  for (const [pieces, expected] of cases) {
-    const [client, conn] = await pair();
-    const received = Array.fromAsync(messages(conn));
-    for (const piece of pieces) {
-      await client.write(Uint8Array.from(piece, (c) => c.charCodeAt(0)));
-      await sleep(50);
-    }
-    client.close();
-    assertEquals(await received, expected);
-    conn.close();
+  for (const [name, size, data] of expected) {
+    assertEquals(await file[name](size), encode(data));
   }
-  const [client, conn] = await pair();
-  await client.write(encode("café").subarray(0, 4));
-  client.close();
-  await assertRejects(() => Array.fromAsync(messages(conn)), TypeError);
-  conn.close();
-});
-
-Deno.test("README: a name and lines in one write", { timeout }, async () => {
-  const [client, conn] = await pair();
-  await client.write(encode("Alice\nhello\nbye\n"));
-  await client.closeWrite();
-  await chat(conn);
-  conn.close();
-  assertEquals(await readAll(client), "Alice: hello\nAlice: bye\n");
-  client.close();
+  // Python: line = file.readline()
+  const line = await file.readline();
+  assertEquals(line, encode("\n"));
+  for (const size of [0.5, NaN]) {
+    await assertRejects(() => file.read(size), TypeError);
+  }
+  const size = 9;
+  // Python: data = file.read(size)
+  const data = await file.read(size);
+  assertEquals(data, encode("end"));
+  assertEquals(await file.read(), new Uint8Array()); // at the end, nothing else
+  const single = fileOf(...Array(99_999).fill("x"), "\n");
+  assertEquals((await single.readline()).length, 100_000);
 });
 
 Deno.test("README: messages follow their lengths", { timeout }, async () => {
-  const [client, conn] = await pair();
-  const sent = [encode(""), encode("hello"), new Uint8Array(140_000_000)];
-  const sending = (async () => {
-    for (const data of sent) await sendMessage(client, data);
-  })();
-  for (const data of sent) {
-    const received = await receiveMessage(conn);
-    assertEquals(received.length, data.length);
-    assertEquals(received.subarray(0, 9), data.subarray(0, 9));
+  const [conn, other] = await pair();
+  const echoing = other.readable.pipeTo(other.writable);
+  // Python: file = conn.makefile("rb")
+  const file = makefile(() => receive(conn));
+  for (const data of [encode("héllo"), new Uint8Array(70_000)]) {
+    const message = new Uint8Array(4 + data.length);
+    new DataView(message.buffer).setUint32(0, data.length); // struct.pack("!I", …)
+    message.set(data, 4);
+    await send(conn, message);
+
+    const header = await file.read(4);
+    const size = new DataView(header.buffer).getUint32(0); // RangeError at the end
+    const received = await file.read(size);
+    assertEquals(received, data);
   }
-  await sending;
-  await client.write(Uint8Array.of(0, 0, 0, 1, 97, 0, 0, 0, 2, 97));
-  client.close();
-  assertEquals(await receiveMessage(conn), encode("a"));
-  await assertRejects(() => receiveMessage(conn), UnexpectedEof); // cut off
-  await assertRejects(() => receiveMessage(conn), UnexpectedEof); // at the end
   conn.close();
+  await echoing;
 });
