@@ -1,10 +1,3 @@
-/**
- * What the tests share: clients, files of the project, and waiting with a limit.
- * A run without the permissions or the port that it needs fails here.
- *
- * @module
- */
-
 import { assert, assertEquals } from "@std/assert";
 
 /** The folder that holds the programs. */
@@ -32,16 +25,19 @@ export async function connect(triesLeft = 100): Promise<Deno.TcpConn> {
   }
 }
 
-/** Connects silent clients, or as many as the backlog takes. */
+/** Connects silent clients, or as many as the backlog takes. Returns them. */
 export async function connectSilent(clients: DisposableStack, count: number) {
+  const connections: Deno.TcpConn[] = [];
   try {
-    for (; count > 0; count--) {
+    while (connections.length < count) {
       const signal = AbortSignal.timeout(1000);
-      clients.use(await Deno.connect({ ...address, signal }));
+      const conn = await Deno.connect({ ...address, signal });
+      connections.push(clients.use(conn));
     }
   } catch (error) {
     assertEquals((error as Error).name, "TimeoutError");
   }
+  return connections;
 }
 
 /** Connects a client with a server. Returns both ends of the connection. */
@@ -52,7 +48,7 @@ export async function pair(): Promise<[Deno.TcpConn, Deno.TcpConn]> {
 }
 
 /** Connects, sends a message, and returns all that comes back. */
-export async function exchange(message: string): Promise<string> {
+export async function ask(message: string): Promise<string> {
   using conn = await connect();
   await conn.write(encode(message));
   return await readAll(conn);
@@ -84,16 +80,13 @@ export async function within<T>(promise: Promise<T>, what: string): Promise<T> {
   return await result.finally(() => clearTimeout(timer));
 }
 
-/** Fails unless a function takes so many milliseconds, or a little longer. */
-export async function assertTakes(
-  milliseconds: number,
-  fn: () => Promise<unknown>,
-) {
+/** Fails unless a function takes some milliseconds, or at most 800 more. */
+export async function assertTakes(some: number, fn: () => Promise<unknown>) {
   const start = performance.now();
-  await within(fn(), `what should take ${milliseconds} ms`);
+  await within(fn(), `what should take ${some} ms`);
   const taken = Math.round(performance.now() - start);
-  const isRight = taken > milliseconds - 20 && taken < milliseconds + 5000;
-  assert(isRight, `it took ${taken} ms instead of ${milliseconds}`);
+  const isRight = taken > some - 20 && taken < some + 800;
+  assert(isRight, `it took ${taken} ms instead of ${some}`);
 }
 
 /** Waits for a number of milliseconds. */
@@ -102,13 +95,9 @@ export async function sleep(milliseconds: number) {
 }
 
 /** Replaces a property of an object until the end of a block. */
-export function replace<T, K extends keyof T>(
-  object: T,
-  name: K,
-  value: unknown,
-): Disposable {
+export function replace<T>(object: T, name: keyof T, value: unknown) {
   const original = object[name];
-  object[name] = value as T[K];
+  object[name] = value as T[keyof T];
   return { [Symbol.dispose]: () => void (object[name] = original) };
 }
 
@@ -140,23 +129,4 @@ export function narrow<Conn extends Deno.Conn>(conn: Conn): Conn {
   const write = conn.write.bind(conn);
   conn.write = (bytes) => write(bytes.subarray(0, 3));
   return conn;
-}
-
-const permissions: Deno.PermissionDescriptor[] = [
-  { name: "net", host: "localhost:50008" },
-  { name: "read", path: root },
-  { name: "run", command: Deno.execPath() },
-];
-for (const permission of permissions) {
-  const { state } = await Deno.permissions.query(permission);
-  if (state === "granted") continue;
-  throw new Error(`no permission for: ${permission.name}. Run deno task test`);
-}
-
-try {
-  listen().close();
-} catch (error) {
-  const isInUse = error instanceof Deno.errors.AddrInUse;
-  const advice = isInUse ? ": stop the program that uses it" : "";
-  throw new Error(`port 50008: ${error}${advice}`);
 }

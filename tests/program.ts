@@ -1,13 +1,7 @@
-/**
- * Programs that run beside a test.
- *
- * @module
- */
-
 import { root, sleep, within } from "./helpers.ts";
 
 /** How a program ended, and all that it printed. */
-export type Outcome = { code: number; stdout: string; stderr: string };
+export type Outcome = Deno.CommandStatus & { stdout: string; stderr: string };
 
 /** A program that runs beside a test. `await using` stops it with the test. */
 export class Program {
@@ -40,9 +34,9 @@ export class Program {
       for await (const text of texts) this[name] += text;
     };
     await Promise.all([read("stdout"), read("stderr")]);
-    const { code } = await this.#child.status;
+    const status = await this.#child.status;
     this.#hasEnded = true;
-    return { code, stdout: this.stdout, stderr: this.stderr };
+    return { ...status, stdout: this.stdout, stderr: this.stderr };
   }
 
   /** Waits until the program has printed texts, or fails if it ends before. */
@@ -66,12 +60,6 @@ export class Program {
     }
   }
 
-  /** Stops the program. Returns all that it printed. */
-  async stop(): Promise<Outcome> {
-    this.kill("SIGTERM"); // `deno task` passes it on to what it runs
-    return await this.end();
-  }
-
   /** Waits for the program's end. If that takes too long, kills it and fails. */
   async end(): Promise<Outcome> {
     this.#isAwaited = true;
@@ -84,10 +72,12 @@ export class Program {
   }
 
   async [Symbol.asyncDispose]() {
-    if (this.#hasEnded && !this.#isAwaited) {
-      console.log(`${this.#name} ended: ${this.stdout}${this.stderr}`);
-    }
-    await this.stop();
+    const isAwaited = this.#isAwaited;
+    this.kill("SIGTERM"); // `deno task` passes it on to what it runs
+    const { code, signal, stdout, stderr } = await this.end();
+    // 143 is how a shell reports SIGTERM.
+    if (isAwaited || signal === "SIGTERM" || code === 143) return;
+    console.log(`${this.#name} ended by itself: ${stdout}${stderr}`);
   }
 }
 
@@ -111,16 +101,18 @@ export function preload(code: string): string {
   return `--preload=data:text/javascript,${encodeURIComponent(code)}`;
 }
 
-/** A command that the shell runs after another one. */
-export function shell(command: string[], first: string): string[] {
+/** A command that the shell runs after others, such as `ulimit`. */
+export function shell(first: string, command: string[]): string[] {
   return ["sh", "-c", `${first} && exec "$@"`, "sh", ...command];
 }
 
-/** Whether a command is there, and does what a test needs it for. */
-export async function succeeds([command, ...args]: string[]): Promise<boolean> {
+/** Whether a shell command is there, and does what a test needs it for. */
+export async function succeeds(command: string): Promise<boolean> {
   try {
-    return (await new Deno.Command(command!, { args }).output()).success;
+    const { success } = await new Deno.Command("sh", { args: ["-c", command] })
+      .output();
+    return success;
   } catch {
-    return false; // there is no such command
+    return false; // there is no shell
   }
 }

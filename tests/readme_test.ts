@@ -1,20 +1,13 @@
-/**
- * The promises of the README: that its code is code that runs, and that its
- * commands and servers do what it says.
- *
- * @module
- */
-
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
+  ask,
   connect,
   connectSilent,
-  exchange,
   root,
   sleep,
   timeout,
 } from "./helpers.ts";
-import { reset, untilAccepted } from "./peers/reset.ts";
+import { reset } from "./peers/reset.ts";
 import { deno, preload, Program, run, shell } from "./program.ts";
 
 /** What `socket_preview.ts` prints, in order. */
@@ -33,6 +26,12 @@ async function readProject(file: string): Promise<string> {
 }
 
 const readme = await readProject("README.md");
+const pages = { "": readme, "tests/": await readProject("tests/README.md") };
+const { tasks, imports } = JSON.parse(await readProject("deno.json"));
+const flag = "--allow-net=localhost:50008";
+const fromPython = "tests/from_python_test.ts";
+const shortVersion = "tests/peers/short_version.ts";
+const importMap = "tests/std/import_map.json";
 
 /** The blocks of the README in a language. */
 function blocksOf(language: string): string[] {
@@ -47,9 +46,9 @@ function rowsOf(column: string): string[] {
 }
 
 /** Code without what the formatter changes when it breaks lines. */
-function flatten(code: string): string {
-  return code.replaceAll(/(\/\/.*)\n/g, "$1;").replaceAll(/\s/g, "")
-    .replaceAll(/,(?=[)}\]])/g, "");
+function compact(code: string): string {
+  return code.replaceAll(/(\/\/.*)\n/g, "$1;").replaceAll(/\s+/g, " ")
+    .replaceAll(/ ?(\W) ?/g, "$1").replaceAll(/,(?=[)}\]])/g, "");
 }
 
 /** A command as a reader types it. None of them needs a shell. */
@@ -61,82 +60,104 @@ function typed(command: string): string[] {
 }
 
 Deno.test("README: each block of code runs", { timeout }, async () => {
-  const files = ["socket_preview.ts", "tests/from_python_test.ts"];
-  files.push("tests/peers/short_version.ts");
-  const sources = (await Promise.all(files.map(readProject))).map(flatten);
-  const blocks = blocksOf("ts");
-  assert(blocks.length >= 5);
-  for (const block of blocks) {
-    assert(sources.some((source) => source.includes(flatten(block))), block);
+  const files = ["socket_preview.ts", fromPython, shortVersion];
+  const sources = (await Promise.all(files.map(readProject))).map(compact);
+  assert(!/^```(?!(text|sh|console|ts)?$)/m.test(readme), "a block's language");
+  for (const block of blocksOf("ts")) {
+    const isThere = sources.some((source) => source.includes(compact(block)));
+    assert(isThere, `none of ${files} contains this block:\n${block}`);
+    assertMatch(block, /^\S[^]*\n(\S.*;|\})\n$/); // it has its start and its end
   }
 });
 
 Deno.test("README: the table from Python runs", { timeout }, async () => {
-  const source = await readProject("tests/from_python_test.ts");
+  const statements = new Map<string, string>();
+  const marks = /\/\/ Python: (.*)\n([^]*?;)\n/g;
+  for (
+    const [, python, code] of (await readProject(fromPython)).matchAll(marks)
+  ) {
+    statements.set(python!, compact(code!.trim()));
+  }
   const rows = rowsOf("Python").map((row) => row.replaceAll("`", ""));
-  const pythonSides = rows.map((row) => row.split("|")[1]!.trim());
-  for (const [, comment] of source.matchAll(/^ *\/\/ (.*)$/gm)) {
-    assert(pythonSides.includes(comment!), `the table lacks ${comment}`);
-  }
   // Only the last row is elsewhere, at the end of the script.
-  assertMatch(
-    rows.pop()!,
-    /^\| sthread.daemon = True +\| Deno.exit\(\) at the /,
-  );
+  const last = /^\| sthread.daemon = True +\| Deno.exit\(\), after /;
+  assertMatch(rows.pop()!, last);
   for (const row of rows) {
-    const [, python, code] = row.split("|");
-    const below = flatten(`// ${python}\n${code}`);
-    const isRun = (end: string) => flatten(source).includes(below + end);
-    assert([";", "return;"].some(isRun), row);
+    const [python, code] = row.split("|").slice(1).map((cell) => cell.trim());
+    const statement = statements.get(python!);
+    assert(statement, `${fromPython} lacks: // Python: ${python}`);
+    // Code in the table has no name where it is the value of a variable.
+    const isRun = `=${statement}`.endsWith(compact(`= ${code};`));
+    assert(isRun, `${fromPython} lacks, below "// Python: ${python}": ${code}`);
+    statements.delete(python!);
   }
+  assertEquals([...statements.keys()], [], "rows that the table lacks");
 });
 
-Deno.test("README: each row of its faults is tried", { timeout }, async () => {
-  const source = await readProject("tests/readme_test.ts");
-  assertMatch(readme, /^\| Clients +\| short +\| script +\| server +\|$/m);
-  const rows = rowsOf("Clients");
-  for (const row of rows) {
-    const name = `"README: ${row.split("|")[1]!.trim()}"`;
-    assert(source.includes(`Deno.test(${name},`), `no test ${name}`);
-  }
-});
-
-Deno.test("README: the files that it names exist", { timeout }, async () => {
-  for (const [, file] of readme.matchAll(/\]\((?!https?:)([^)#]+)/g)) {
-    assert((await Deno.stat(new URL(file!, root))).isFile, file);
+Deno.test("The pages name what exists", { timeout }, async () => {
+  for (const [folder, page] of Object.entries(pages)) {
+    const base = new URL(folder, root);
+    for (const [, text, file] of page.matchAll(/\[([^\]]+)\]\(([^):]+)\)/g)) {
+      assert(file!.endsWith(text!), `${text} is a link to ${file}`);
+      await Deno.stat(new URL(file!, base));
+    }
+    for (const [, task] of page.matchAll(/deno(?:@2)? task (?:-q )?(\w+)/g)) {
+      assert(task! in tasks, `no such task: ${task}`);
+    }
+    for (const [number] of page.matchAll(/(?<=deno@)\d+|\b\d{5}\b/g)) {
+      assert(["2", "50008", "54834"].includes(number), `${number}, in a page`);
+    }
   }
 });
 
 Deno.test("Each command has one permission", { timeout }, async () => {
-  const { tasks } = JSON.parse(await readProject("deno.json"));
-  const flag = "--allow-net=localhost:50008";
-  for (const task of ["start", "server", "client"]) {
-    const name = task === "start" ? "socket_preview" : task;
-    const source = await readProject(`${name}.ts`);
-    const command = `deno run ${flag} ${name}.ts`;
-    assert(source.startsWith(`#!/usr/bin/env -S deno run ${flag}\n`), name);
-    const [header] = source.match(/(?<=^ \* {5})deno run .*\.ts/m)!;
-    const inTask = tasks[task].command.replace("$(deno task -q std) ", "");
-    assertEquals([header, inTask], [command, command]);
+  const start = `deno run ${flag}`;
+  const programs = ["server.ts", "client.ts", "socket_preview.ts"];
+  for (const file of programs) {
+    const source = await readProject(file);
+    assert(source.startsWith(`#!/usr/bin/env -S ${start}\n`), file);
+    const { mode } = await Deno.stat(new URL(file, root)); // null on Windows
+    assertEquals((mode ?? 0o111) & 0o111, 0o111, `${file} is not executable`);
+    const { command } = tasks[file.replace(".ts", "")] ?? tasks.start;
+    assertEquals(
+      command.replace(" $(deno task -q std)", ""),
+      `${start} ${file}`,
+    );
   }
-  for (const [, args] of readme.matchAll(/deno(?:@2)? run (.*?)[`\n]/g)) {
-    const [, file] = args!.split(`${flag} `);
-    assert(file && (await Deno.stat(new URL(file, root))).isFile, args);
+  const sources = [...programs, "tests/peers/reset.ts", shortVersion];
+  const texts = await Promise.all(sources.map(readProject));
+  const headers = texts.map((text) => text.split("*/")[0]!);
+  const all = [...headers, ...Object.values(pages)].join("\n");
+  const files = new Set<string>();
+  for (const [command, file] of all.matchAll(/deno\S* run .*?(\S+\.ts)/g)) {
+    const expected = `${start} ${file}`;
+    assertEquals(command.replace("deno@2", "deno"), expected);
+    files.add(file!);
   }
-  for (const [, task] of readme.matchAll(/deno(?:@2)? task (?:-q )?(\w+)/g)) {
-    assert(task! in tasks, task);
+  assertEquals([...files].sort(), sources.sort());
+});
+
+Deno.test("CI and imports are as the pages say", { timeout }, async () => {
+  const ci = (await readProject(".ci/run")).split("\n");
+  const npx = "npx --yes deno@2 task";
+  for (const line of ["set -euo pipefail", `${npx} check`, `${npx} test`]) {
+    assert(ci.includes(line), `.ci/run lacks: ${line}`);
+  }
+  const standIns = Object.keys(
+    JSON.parse(await readProject(importMap)).imports,
+  );
+  const names = standIns.map((name) => /^@std\/\w+/.exec(name)![0]);
+  assertEquals(Object.keys(imports), names);
+  for (const name of names) {
+    assertMatch(imports[name], new RegExp(`^jsr:${name}@\\d+\\.\\d+\\.\\d+$`));
   }
 });
 
 Deno.test("README: its commands print five lines", { timeout }, async () => {
   assertEquals(blocksOf("text")[0], fiveLines);
   const commands = blocksOf("sh").join("").trim().split("\n");
-  const testCommand = "npx --yes deno@2 task test";
-  const ci = (await readProject(".ci/run")).split("\n");
-  assert(ci.includes(testCommand) && commands.includes(testCommand));
-  assert(ci.includes("npx --yes deno@2 task check"));
   for (const command of commands) {
-    if (command === testCommand) continue; // it is what runs this test
+    if (command.endsWith("task test")) continue; // it is what runs this test
     const { code, stdout, stderr } = await run(typed(command));
     assertEquals([code, stderr], [0, ""]);
     assertEquals(sortLines(stdout), fiveLines);
@@ -154,79 +175,81 @@ Deno.test("README: the client prints what it says", { timeout }, async () => {
 
 /** The servers of the table's columns, each with what it prints at its start. */
 const servers = [
-  ["tests/peers/short_version.ts", ...fiveLines.trim().split("\n")],
+  [shortVersion, ...fiveLines.trim().split("\n")],
   ["tests/peers/script_server.ts", "listening"],
   ["server.ts", "server listening on localhost:50008 ("],
 ] as const;
 
-/** Checks that each server does what its cell says, after a fault. */
-async function checkRow(
-  { name }: Deno.TestContext,
-  fault: (clients: DisposableStack, server: Program) => Promise<unknown>,
-  command = (file: string) => deno(file),
-) {
-  const rows = rowsOf("Clients").map((row) => row.split(/ *\| */));
-  const [, , ...cells] = rows.find(([, row]) => `README: ${row}` === name)!;
-  for (const [file, ...firstLines] of servers) {
-    const cell = cells.shift();
-    await using server = new Program(command(file));
-    await server.printed(...firstLines);
-    using clients = new DisposableStack(); // those that send nothing
-    await fault(clients, server);
-    if (cell === "crashes") {
-      assertEquals((await server.end()).code, 1);
-      continue;
-    }
-    const answer = exchange("hello");
-    if (cell === "blocked") {
-      assertEquals(await Promise.race([answer, sleep(1500)]), undefined);
-      clients.dispose();
-    } else assertEquals(cell, "answers");
-    assertEquals(await answer, "server got: [b'hello']");
-  }
-}
+const isWindows = Deno.build.os === "windows"; // it has no ulimit and no SIGSTOP
+const isLinux = Deno.build.os === "linux"; // others word errors differently
 
-Deno.test("README: One sends nothing", { timeout }, async (test) => {
-  await checkRow(test, async (clients) => clients.use(await connect()));
-});
-
-Deno.test("README: One resets", { timeout }, async (test) => {
-  const lines: string[] = [];
-  await checkRow(test, async (_clients, server) => {
-    await reset(untilAccepted);
+/** What the clients of each row do. */
+const faults = {
+  async "One sends nothing"(clients: DisposableStack) {
+    clients.use(await connect());
+  },
+  async "One resets"(_clients: DisposableStack, server: Program) {
+    const { code } = await run(deno("tests/peers/reset.ts"));
+    assertEquals(code, 0);
     await server.printed("(os error ");
-    const address = /(127\.0\.0\.1|\[::1\]):\d+/;
-    lines.push(server.stderr.replace(address, "127.0.0.1:54834"));
-  });
-  if (Deno.build.os !== "linux") return; // others word the error differently
-  const [short, , server] = lines.map((text) => text.split("\n")[0]!);
-  const quoted = readme.matchAll(/(?<=`)[^`]*\(os error 104\)(?=`)/g);
-  assertEquals(Array.from(quoted, ([line]) => line), [short!, server!]);
-});
-
-Deno.test("README: One resets before accept", {
-  timeout,
-  ignore: Deno.build.os === "windows", // it has no SIGSTOP
-}, async (test) => {
-  await checkRow(test, async (_clients, server) => {
+    const [line] = server.stderr.split("\n");
+    const quoted = line!.replace(
+      /(127\.0\.0\.1|\[::1\]):\d+/,
+      "127.0.0.1:54834",
+    );
+    const isThere = readme.includes(`\`${quoted}\``);
+    const isScript = quoted.startsWith("ConnectionReset: ");
+    if (isLinux) assert(isThere || isScript, `README.md lacks: ${quoted}`);
+  },
+  async "One resets before accept"(_clients: DisposableStack, server: Program) {
     server.kill("SIGSTOP");
     await reset();
     server.kill("SIGCONT");
-    const isLinux = Deno.build.os === "linux";
     if (isLinux) await server.printed("(os error 107)"); // by accept
-  });
+  },
+  async "Many send nothing"(clients: DisposableStack) {
+    await connectSilent(clients, 100);
+  },
+};
+
+/** The command that runs a server so that a hundred clients are many. */
+function limited(file: string): string[] {
+  // Soon after the start, only server.ts survives so many.
+  const early = preload('Deno.addSignalListener("SIGUSR2", () => {})');
+  const flags = file === "server.ts" ? [] : [early];
+  return isWindows ? deno(file) : shell("ulimit -n 64", deno(...flags, file));
+}
+
+Deno.test("README: each row of its faults is tried", () => {
+  assertMatch(
+    readme,
+    /^\| Clients +\| short_version.ts +\| the script +\| server.ts +\|$/m,
+  );
+  const rows = rowsOf("Clients").map((row) => row.split(/ *\| */)[1]);
+  assertEquals(rows, Object.keys(faults));
 });
 
-Deno.test("README: Many send nothing", {
-  timeout,
-  ignore: Deno.build.os === "windows", // it has no ulimit
-}, async (test) => {
-  // Half a second after the start, Deno opens two file descriptors for signals,
-  // and crashes if it cannot. Only server.ts sees to that itself.
-  const early = preload('Deno.addSignalListener("SIGUSR2", () => {})');
-  const starved = (file: string) => {
-    const flags = file === "server.ts" ? [] : [early];
-    return shell(deno(...flags, file), "ulimit -n 64");
-  };
-  await checkRow(test, (clients) => connectSilent(clients, 100), starved);
-});
+for (const [name, fault] of Object.entries(faults)) {
+  const ignore = isWindows && /accept|Many/.test(name);
+  Deno.test(`README: ${name}`, { timeout, ignore }, async () => {
+    const rows = rowsOf("Clients").map((row) => row.split(/ *\| */));
+    const [, , ...cells] = rows.find(([, row]) => row === name)!;
+    for (const [file, ...firstLines] of servers) {
+      const cell = cells.shift();
+      await using server = new Program(limited(file));
+      await server.printed(...firstLines);
+      using clients = new DisposableStack(); // those that send nothing
+      await fault(clients, server);
+      if (cell === "crashes") {
+        assertEquals((await server.end()).code, 1);
+        continue;
+      }
+      const answer = ask("hello");
+      if (cell === "blocked") {
+        assertEquals(await Promise.race([answer, sleep(1500)]), undefined);
+        clients.dispose();
+      } else assertEquals(cell, "answers");
+      assertEquals(await answer, "server got: [b'hello']");
+    }
+  });
+}

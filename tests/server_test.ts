@@ -1,15 +1,10 @@
-/**
- * The promises of `server.ts`: its arguments and messages, what keeps it running,
- * and which connections it closes.
- *
- * @module
- */
-
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { serve } from "../server.ts";
 import {
+  ask,
   connect,
-  exchange,
+  connectSilent,
+  encode,
   listen,
   readAll,
   replace,
@@ -19,7 +14,7 @@ import {
   within,
 } from "./helpers.ts";
 import { reset, untilAccepted } from "./peers/reset.ts";
-import { deno, preload, Program, run, shell } from "./program.ts";
+import { deno, Program, run, shell, succeeds } from "./program.ts";
 
 const usage = `Usage: server.ts [-h | --help]
 Answers clients that connect to localhost:50008, until Ctrl-C.
@@ -28,22 +23,12 @@ const reply = "server got: [b'hello']";
 
 Deno.test("server.ts prints its usage", { timeout }, async () => {
   for (const argument of ["-h", "--help"]) {
-    const outcome = await run(deno("server.ts", argument));
-    assertEquals(outcome, { code: 0, stdout: usage, stderr: "" });
+    const { code, stdout, stderr } = await run(deno("server.ts", argument));
+    assertEquals([code, stdout, stderr], [0, usage, ""]);
   }
-  const outcome = await run(deno("server.ts", "", "--help"));
-  const stderr = `server.ts: unexpected argument ""\n${usage}`;
-  assertEquals(outcome, { code: 2, stdout: "", stderr });
-});
-
-Deno.test("server.ts has a long backlog", { timeout }, async () => {
-  const printOptions = preload(`Deno.listen = (options) => {
-    console.log(JSON.stringify(options));
-    Deno.exit();
-  };`);
-  const { stdout } = await run(deno(printOptions, "server.ts"));
-  const options = '{"hostname":"localhost","port":50008,"tcpBacklog":4096}';
-  assertEquals(stdout, `${options}\n`);
+  const { code, stdout, stderr } = await run(deno("server.ts", "", "--help"));
+  const problem = `server.ts: unexpected argument ""\n${usage}`;
+  assertEquals([code, stdout, stderr], [2, "", problem]);
 });
 
 Deno.test("server.ts says why it cannot listen", { timeout }, async () => {
@@ -55,13 +40,12 @@ Deno.test("server.ts says why it cannot listen", { timeout }, async () => {
   using _listener = listen();
   const inUse = await run(deno("server.ts"));
   assert(inUse.stderr.startsWith(`${problem}: AddrInUse: `), inUse.stderr);
-  assertMatch(
-    inUse.stderr,
-    /: stop the program that uses it or, if .+ minute\n$/,
-  );
+  const advice = /: stop the program that uses it or, if .+ minute\n$/;
+  assertMatch(inUse.stderr, advice);
+  assertEquals(inUse.code, 1);
 });
 
-Deno.test("server.ts says where it listens, and ends with Ctrl-C", {
+Deno.test("server.ts says where it listens, and Ctrl-C stops it", {
   timeout,
   ignore: Deno.build.os === "windows", // it cannot send this signal
 }, async () => {
@@ -69,8 +53,8 @@ Deno.test("server.ts says where it listens, and ends with Ctrl-C", {
   await server.printed("listening");
   using conn = await connect();
   server.kill("SIGINT");
-  const { code, stdout } = await server.end();
-  assertEquals(code, 130);
+  const { signal, stdout } = await server.end();
+  assertEquals(signal, "SIGINT"); // so a shell does not run what comes next
   assert(stdout.includes(conn.remoteAddr.hostname), stdout);
 });
 
@@ -84,24 +68,49 @@ Deno.test("server.ts answers if nobody reads what it prints", {
     "head -c 65536 /dev/zero >/proc/self/fd/0 && exec >/proc/self/fd/0 2>&1",
   ];
   for (const output of outputs) {
-    await using _server = new Program(shell(deno("server.ts"), output));
+    await using _server = new Program(shell(output, deno("server.ts")));
     using _silent = await connect();
     for (let count = 0; count < 3; count++) {
       await reset(untilAccepted);
-      assertEquals(await exchange("hello"), reply);
+      assertEquals(await ask("hello"), reply);
     }
   }
 });
 
+Deno.test("server.ts answers all of 2,000 who wait beside silent clients", {
+  timeout,
+  ignore: !await succeeds(
+    "test $(ulimit -Hn) -gt 3000 -a $(cat /proc/sys/net/core/somaxconn) -gt 2000",
+  ),
+}, async () => {
+  const command = shell("ulimit -n 512", deno("server.ts"));
+  await using server = new Program(command);
+  await server.printed("listening");
+  using clients = new DisposableStack();
+  await connectSilent(clients, 500);
+  await server.printed("accept: ");
+  server.kill("SIGSTOP");
+  const waiting = await connectSilent(clients, 2000);
+  await Promise.all(waiting.map((conn) => conn.write(encode("hello"))));
+  server.kill("SIGCONT");
+  const replies = await Promise.all(waiting.map(readAll));
+  assertEquals(replies.filter((text) => text === reply).length, 2000);
+});
+
 Deno.test("serve() ends when its listener is closed", { timeout }, async () => {
   const listener = listen();
+  let isOpen = true;
+  const accept = () =>
+    isOpen ? listener.accept() : new Promise<never>(() => {});
   const lines: string[] = [];
-  const serving = serve(listener, (line) => lines.push(line));
-  using silent = await connect();
-  assertEquals(await exchange("hello"), reply);
+  const serving = serve({ accept }, (line) => lines.push(line));
+  using clients = new DisposableStack();
+  const silent = await connectSilent(clients, 5);
+  assertEquals(await ask("hello"), reply);
+  isOpen = false;
   listener.close();
   await within(serving, "serve() to end");
-  assertEquals(await readAll(silent), ""); // until the server closes
+  for (const conn of silent) assertEquals(await readAll(conn), ""); // closed
   assertEquals(lines, []);
 });
 
@@ -131,18 +140,13 @@ class SilentClient {
 
 type Step = SilentClient | Error | (() => unknown);
 
-const silent = (count: number) =>
+const silentClients = (count: number) =>
   Array.from({ length: count }, () => new SilentClient());
 const failures = (count: number, code = "EMFILE"): Error[] =>
   Array(count).fill(Object.assign(new Error("simulated"), { code }));
 
-/** Has `serve()` accept clients, or fail to, as told. Returns what it prints. */
-async function serveSteps(...steps: Step[]): Promise<string[]> {
-  const lines: string[] = [];
-  const decoder = new TextDecoder();
-  const write = (bytes: Uint8Array) =>
-    Promise.resolve(lines.push(decoder.decode(bytes).trimEnd()));
-  using _write = replace(Deno.stderr, "write", write);
+/** Has `serve()` accept clients, or fail to, as told. */
+async function serveSteps(steps: Step[], report?: (line: string) => void) {
   await new Promise<void>((resolve) => {
     async function accept(): Promise<Deno.TcpConn> {
       const step = steps.shift();
@@ -155,71 +159,72 @@ async function serveSteps(...steps: Step[]): Promise<string[]> {
       await step();
       return await accept();
     }
-    serve({ accept });
+    serve({ accept }, report);
   });
   for (let turn = 0; turn < 9; turn++) await sleep(0); // until timers are over
-  return lines;
 }
-
-const failure = "server.ts: accept: simulated";
 
 Deno.test("serve() closes the oldest after 190 failures in a row", async () => {
   using _clock = simulateTime();
-  const clients = silent(301);
-  const lines = await serveSteps(
+  const clients = silentClients(301);
+  const lines: string[] = [];
+  await serveSteps([
     ...clients,
     ...failures(189),
     ...failures(4, "ENFILE"),
     () => assert(clients[174]!.isFreed),
-  );
+  ], (line) => lines.push(line));
+  assertEquals(lines, [
+    "accept: simulated",
+    "closing the oldest 76 of 301 connections",
+    "closing the oldest 57 of 225 connections",
+    "closing the oldest 42 of 168 connections",
+  ]);
   // Each failure takes 4 ms. From the 191st on, each closes a quarter.
-  const closed = clients.map((client) => client.closed);
   const expected = [
     ...Array(76).fill(191 * 4),
     ...Array(57).fill(192 * 4),
     ...Array(42).fill(193 * 4),
     ...Array(126).fill(undefined),
   ];
-  assertEquals(closed, expected);
-  assertEquals(lines, [
-    failure,
-    "server.ts: closing the oldest 76 of 301 connections",
-    "server.ts: closing the oldest 57 of 225 connections",
-    "server.ts: closing the oldest 42 of 168 connections",
-  ]);
+  assertEquals(clients.map((client) => client.closed), expected);
 });
 
-Deno.test("serve() has no new patience if it has room for one", async () => {
+Deno.test("serve() closes nobody if no one is connected", async () => {
   using _clock = simulateTime();
-  const [a, b] = silent(2);
-  const lines = await serveSteps(a!, ...failures(191), b!, ...failures(2));
-  assert(a!.closed && b!.closed);
-  assertEquals(lines.length, 3); // the last failure finds nothing to close
+  const [client] = silentClients(1);
+  const lines: string[] = [];
+  await serveSteps([client!, ...failures(193)], (line) => lines.push(line));
+  const closing = "closing the oldest 1 of 1 connections";
+  assertEquals(lines, ["accept: simulated", closing]);
 });
 
 Deno.test("serve() counts failures anew when a shortage is over", async () => {
-  const cases: [isOver: boolean, left: number, milliseconds: number][] = [
-    [true, 1, 0], // fewer than a quarter of eight clients are left
-    [false, 2, 0],
-    [true, 8, 757], // plus the pause of 4: more than 760
-    [false, 8, 756],
+  type Case = [isOver: boolean, failed: number, left: number, quiet: number];
+  const cases: Case[] = [
+    [true, 190, 1, 0], // fewer than a quarter of eight clients are left
+    [false, 190, 2, 0],
+    [false, 191, 1, 0], // the server had to close some
+    [true, 190, 8, 757], // plus the pause of 4: more than 760 ms
+    [false, 190, 8, 756],
   ];
-  for (const [isOver, left, milliseconds] of cases) {
+  for (const [isOver, failed, left, quiet] of cases) {
     using clock = simulateTime();
-    const clients = silent(8);
-    const lines = await serveSteps(
+    const clients = silentClients(8);
+    const lines: string[] = [];
+    await serveSteps([
       ...clients,
-      ...failures(190),
+      ...failures(failed),
       async () => {
-        await Promise.all(clients.slice(left).map((client) => client.leave()));
-        clock.now += milliseconds;
+        for (const client of clients.slice(0, -left)) await client.leave();
+        clock.now += quiet;
       },
-      ...silent(1),
+      ...silentClients(1),
       ...failures(1),
-    );
-    assertEquals(clients[0]!.closed === undefined, isOver);
-    const reports = lines.filter((line) => line === failure);
+    ], (line) => lines.push(line));
+    const reports = lines.filter((line) => line === "accept: simulated");
     assertEquals(reports.length, isOver ? 2 : 1);
+    assertEquals(clients.at(-left)!.closed === undefined, isOver);
   }
 });
 
@@ -235,8 +240,10 @@ Deno.test("serve() disconnects nobody because of another client", async () => {
   ];
   for (const error of errors) {
     using clock = simulateTime();
-    const clients = silent(5);
-    await serveSteps(...clients, ...Array(100).fill(error));
+    const clients = silentClients(5);
+    let reports = 0;
+    await serveSteps([...clients, ...Array(100).fill(error)], () => reports++);
+    assertEquals(reports, 100);
     assert(clients.every(({ closed }) => closed === undefined));
     assertEquals(clock.now, error instanceof NotConnected ? 0 : 100);
   }
@@ -244,13 +251,25 @@ Deno.test("serve() disconnects nobody because of another client", async () => {
 
 Deno.test("serve() prints ten lines in each ten seconds", async () => {
   using clock = simulateTime();
-  const client = new SilentClient();
-  const error = new Deno.errors.NotConnected("simulated");
-  const times = [...Array(10).fill(9999), ...Array(11).fill(10_000)];
-  const steps = times.flatMap((time) => [() => clock.now = time, error]);
-  const last = `${failure} (more are hidden for up to 10 s)`;
-  const lines = await serveSteps(client, () => client.leave(), ...steps);
-  const nine = Array(9).fill(failure);
-  const first = "server.ts: [::1]:1: gone";
-  assertEquals(lines, [first, ...nine.slice(1), last, ...nine, last]);
+  const printed: string[] = [];
+  const decoder = new TextDecoder();
+  const write = (bytes: Uint8Array) =>
+    Promise.resolve(printed.push(decoder.decode(bytes)));
+  using _write = replace(Deno.stderr, "write", write);
+  const [client] = silentClients(1);
+  const times = [...Array(14).fill(9999), ...Array(11).fill(10_000)];
+  const steps = times.flatMap((time, index) => [
+    () => clock.now = time,
+    new Deno.errors.NotConnected(`problem ${index}`),
+  ]);
+  await serveSteps([client!, () => client!.leave(), ...steps]);
+  const line = (index: number) => `server.ts: accept: problem ${index}`;
+  const note = " (more are hidden for up to 10 s)";
+  assertEquals(printed.map((text) => text.trimEnd()), [
+    "server.ts: [::1]:1: gone",
+    ...[0, 1, 2, 3, 4, 5, 6, 7].map(line),
+    line(8) + note,
+    ...[14, 15, 16, 17, 18, 19, 20, 21, 22].map(line),
+    line(23) + note,
+  ]);
 });

@@ -1,11 +1,5 @@
-/**
- * The promises of `socket_preview.ts`: what its functions do for those who copy
- * them. What it prints, and what misbehaving clients do, is in `readme_test.ts`.
- *
- * @module
- */
-
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { exchange } from "../client.ts";
 import { answer, bytesLiteral, client, server } from "../socket_preview.ts";
 import {
   encode,
@@ -15,6 +9,7 @@ import {
   pair,
   readAll,
   replace,
+  root,
   simulateTime,
   timeout,
 } from "./helpers.ts";
@@ -32,6 +27,8 @@ Deno.test("bytesLiteral() returns what Python prints for bytes", () => {
   for (const [text, literal] of Object.entries(literals)) {
     assertEquals(bytesLiteral(encode(text)), literal);
   }
+  const high = Uint8Array.of(0x80, 0x9f, 0xa0, 0xff); // not the end of UTF-8
+  assertEquals(bytesLiteral(high), "b'\\x80\\x9f\\xa0\\xff'");
   assertEquals(bytesLiteral(new Uint8Array(200_000)).length, 800_003);
 });
 
@@ -47,6 +44,37 @@ Deno.test("answer() sends all of its reply", { timeout }, async () => {
   }
 });
 
+Deno.test("A connection is closed if its function fails", async () => {
+  const error = new Error("simulated");
+  for (const fault of ["read", "write"]) {
+    let closed = 0;
+    const conn = {
+      localAddr: { hostname: "::1", port: 1 },
+      remoteAddr: { hostname: "::1", port: 2 },
+      read: () => Promise.resolve(1),
+      write: () => Promise.resolve(1),
+      [fault]: () => Promise.reject(error),
+      [Symbol.dispose]: () => closed++,
+    } as unknown as Deno.TcpConn;
+    using _connect = replace(Deno, "connect", () => Promise.resolve(conn));
+    assertEquals(await assertRejects(() => answer(conn), Error), error);
+    assertEquals(await assertRejects(() => client("a"), Error), error);
+    const { cause } = await assertRejects(() => exchange("a"), Error);
+    assertEquals([cause, closed], [error, 3]);
+  }
+});
+
+Deno.test("The script imports nothing, and ends if it cannot listen", {
+  timeout,
+}, async () => {
+  const source = await Deno.readTextFile(new URL("socket_preview.ts", root));
+  assert(!/\bimport\b(?!\.meta\.main)/.test(source));
+  using _listener = listen();
+  const { code, stdout, stderr } = await run(deno("socket_preview.ts"));
+  assertEquals([code, stdout], [1, ""]);
+  assertMatch(stderr, /^error: Uncaught [^\n]*AddrInUse: /);
+});
+
 Deno.test("The script ends if a client fails", { timeout }, async () => {
   const failFifth = preload(`let count = 0;
     const { promise, reject } = Promise.withResolvers();
@@ -59,7 +87,7 @@ Deno.test("The script ends if a client fails", { timeout }, async () => {
   assertEquals(code, 1);
 });
 
-Deno.test("server() waits 5 ms after an accept fails", async () => {
+Deno.test("server() waits 1 ms after an accept fails", async () => {
   const printed: string[] = [];
   const times: number[] = [];
   using clock = simulateTime();
@@ -79,7 +107,7 @@ Deno.test("server() waits 5 ms after an accept fails", async () => {
     using _listen = replace(Deno, "listen", listen);
     server();
   });
-  assertEquals(times, [0, 5, 10]);
+  assertEquals(times, [0, 1, 2]);
   assertEquals(printed, Array(2).fill("NotConnected: simulated"));
 });
 

@@ -1,7 +1,7 @@
-"""The book's example, reduced to what its peers see.
+"""A Python program that does over the network what the book's example does.
 
-    original.py server           the server
-    original.py client NAME ...  clients, one after another
+    python_peer.py server           the server
+    python_peer.py client NAME ...  clients, one after another
 """
 
 import socket

@@ -8,27 +8,16 @@
  */
 
 import { once } from "node:events";
-import { connect, type Socket } from "node:net"; // Deno.connect cannot reset
+import { connect } from "node:net"; // Deno.connect cannot reset
 
 /** Connects, waits for something, and resets the connection. */
 export async function reset(wait: () => Promise<unknown> = async () => {}) {
-  const socket = await connectSocket();
+  const socket = connect({ host: "localhost", port: 50008 });
+  await once(socket, "connect");
   const closed = once(socket, "close"); // the server may close it first
   await wait();
   socket.resetAndDestroy();
   await closed;
-}
-
-/** Connects with IPv4 or, if that fails, with IPv6. */
-async function connectSocket(family = 4): Promise<Socket> {
-  const socket = connect({ host: "localhost", port: 50008, family });
-  try {
-    await once(socket, "connect");
-    return socket;
-  } catch (error) {
-    if (family === 6) throw error;
-    return await connectSocket(6);
-  }
 }
 
 /**
@@ -43,4 +32,12 @@ export async function untilAccepted() {
   clearTimeout(timer);
 }
 
-if (import.meta.main) await reset(untilAccepted);
+if (import.meta.main) {
+  try {
+    await reset(untilAccepted);
+    console.log("reset.ts: the connection is reset");
+  } catch (error) {
+    console.error(`reset.ts: ${(error as Error).message}`);
+    Deno.exitCode = 1;
+  }
+}

@@ -1,8 +1,4 @@
-/**
- * The server of `socket_preview.ts` without its five clients, and without end.
- *
- * @module
- */
+// The server of `socket_preview.ts` without its five clients, and without end.
 
 import { server } from "../../socket_preview.ts";
 

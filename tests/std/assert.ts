@@ -1,8 +1,4 @@
-/**
- * Stands in for `@std/assert` on networks without JSR, as far as tests use it.
- *
- * @module
- */
+// Stands in for `@std/assert` on networks without JSR, as far as tests use it.
 
 import * as node from "node:assert/strict";
 
@@ -12,8 +8,8 @@ export { match as assertMatch, ok as assert } from "node:assert/strict";
 type Class<E extends Error> = abstract new (...args: any[]) => E;
 
 /** Throws unless both values are deeply equal. */
-export function assertEquals<T>(actual: T, expected: T) {
-  node.deepStrictEqual(actual, expected);
+export function assertEquals<T>(actual: T, expected: T, message?: string) {
+  node.deepStrictEqual(actual, expected, message);
 }
 
 /** Returns the error that `fn` throws. Throws if it is of another class. */
