@@ -21,12 +21,13 @@ const { BadResource, ConnectionReset, TimedOut } = Deno.errors;
 
 function inTime<T>(limit: number, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const error = new DOMException(`no result in ${limit} ms`, "TimeoutError");
+    const fail = () =>
+      reject(new DOMException(`no result in ${limit} ms`, "TimeoutError"));
     const end = performance.now() + limit;
     let timer = setTimeout(() => {
       // If the program was busy, Deno needs time to read what came meanwhile.
       const late = performance.now() - end;
-      timer = setTimeout(reject, late + 1, error);
+      timer = setTimeout(fail, late + 1);
     }, limit);
     work.then(resolve, reject).finally(() => clearTimeout(timer));
   });
@@ -253,8 +254,8 @@ Deno.test("README: messages follow their lengths", { timeout }, async () => {
     await send(conn, message);
 
     const header = await file.read(4);
-    const size = new DataView(header.buffer).getUint32(0); // RangeError at the end
-    const received = await file.read(size);
+    const view = new DataView(header.buffer, header.byteOffset, header.length);
+    const received = await file.read(view.getUint32(0)); // RangeError at the end
     assertEquals(received, data);
   }
   conn.close();

@@ -2,7 +2,7 @@
 
 import { host, port } from "../socket_preview.ts";
 
-const needed = "2.9.5";
+const needed = "2.9.0";
 const found = Deno.version.deno;
 if (new Intl.Collator("en", { numeric: true }).compare(found, needed) < 0) {
   console.error(`The tests need Deno ${needed}, not ${found}.`);
