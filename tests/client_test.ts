@@ -99,8 +99,6 @@ Deno.test("exchange() returns 1024 bytes at most", { timeout }, async () => {
     assertEquals(await receive(conn), encode("Grüße"));
     await conn.write(new Uint8Array(size));
     assertEquals((await replying).length, Math.min(size, 1024));
-    // The client may reset the connection, as it has not read everything.
-    await readAll(conn).catch(() => {});
   }
 });
 

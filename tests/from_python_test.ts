@@ -172,7 +172,6 @@ Deno.test("README: rows about conn.settimeout", { timeout }, async () => {
   await inTime(2000, send(conn, data));
   conn.close();
   assertEquals(await readAll(client), "421 timed out");
-  client.close();
 });
 
 Deno.test("inTime() gives what has come in time", { timeout }, async () => {

@@ -54,16 +54,9 @@ export async function ask(message: string): Promise<string> {
   return await readAll(conn);
 }
 
-/** Returns all that comes until the other side closes the connection. */
+/** Returns all that comes until the other side closes, and closes as well. */
 export async function readAll(conn: Deno.Conn): Promise<string> {
-  let text = "";
-  const decoder = new TextDecoder();
-  const buffer = new Uint8Array(8192);
-  while (true) {
-    const count = await within(conn.read(buffer), "data");
-    if (count === null) return text;
-    text += decoder.decode(buffer.subarray(0, count), { stream: true });
-  }
+  return await within(new Response(conn.readable).text(), "data");
 }
 
 /** The bytes of a text in UTF-8. */

@@ -3,8 +3,6 @@
  * has accepted it.
  *
  *     deno run --allow-net=localhost:50008 tests/peers/reset.ts
- *
- * @module
  */
 
 import { once } from "node:events";

@@ -3,8 +3,6 @@
  * `socket_preview.ts` with. One client can crash this server, or block it.
  *
  *     deno run --allow-net=localhost:50008 tests/peers/short_version.ts
- *
- * @module
  */
 
 const hostname = "localhost";
