@@ -11,7 +11,7 @@
 
 /** The port number, which identifies the server on its machine. */
 export const port = 50008; // port = 50008
-/** The host name of the server. This one is what a machine calls itself. */
+/** The host that the server runs on. `localhost` means this machine. */
 export const host = "localhost"; // host = 'localhost'
 
 /**
@@ -70,7 +70,7 @@ if (import.meta.main) { // if __name__ == '__main__':
 
 // Helpers. A function can be called above its definition.
 
-/** Prints an error, but no stack: out of files, that makes Deno crash. */
+/** Prints an error, but not its stack: if files run out, that crashes Deno. */
 export function report(error: unknown): void {
   console.error(`${error}`);
 }

@@ -65,7 +65,7 @@ Deno.test("A connection is closed if its function fails", async () => {
 });
 
 Deno.test(
-  "The script needs nothing but its port",
+  "The script needs only its port",
   { timeout },
   async () => {
     const source = await Deno.readTextFile(new URL("socket_preview.ts", root));
