@@ -1,8 +1,7 @@
 #!/usr/bin/env -S deno run --allow-net=localhost:50008
 /**
  * A TCP server and five clients that talk to it, in one script. Ported from
- * `socket_preview.py`, Example 5-25 of Programming Python, 4th edition. Comments
- * quote most of the original's lines.
+ * `socket_preview.py`, Example 5-25 of Programming Python, 4th edition.
  *
  *     deno run --allow-net=localhost:50008 socket_preview.ts
  *
@@ -11,12 +10,12 @@
 
 /** The port number, which identifies the server on its machine. */
 export const port = 50008; // port = 50008
-/** The host that the server runs on. `localhost` means this machine. */
+/** Where the server listens, and clients connect: only on this machine. */
 export const host = "localhost"; // host = 'localhost'
 
 /**
- * Answers clients, many at once, and never ends. Throws if it cannot listen.
- * Original: `server()`, which answers one client at a time.
+ * Answers clients, many at once, for ever. Throws if it cannot listen.
+ * Original: `server()`, which answers one at a time, from any machine.
  */
 export async function server(): Promise<void> {
   // sock = socket(…); sock.bind(('', port)); sock.listen(5)
@@ -26,7 +25,7 @@ export async function server(): Promise<void> {
       const conn = await listener.accept(); // conn, addr = sock.accept()
       // Not awaited, so that a slow client does not keep the others waiting.
       answer(conn).catch(report);
-    } catch (error) { // such as a reset before the client was accepted
+    } catch (error) { // such as a client that reset before it was accepted
       report(error);
       // Wait for 1 ms, so that a lasting error does not hog the processor.
       await new Promise((resolve) => setTimeout(resolve, 1));
@@ -36,7 +35,7 @@ export async function server(): Promise<void> {
 
 /**
  * Reads up to 1024 bytes, sends back a reply that quotes them, and closes the
- * connection. Throws if that fails. Original: the loop in `server()`.
+ * connection. Throws if that fails. Original: in `server()`, without closing.
  */
 export async function answer(conn: Deno.Conn): Promise<void> {
   // Like Python's `with`, `using` closes `conn` at the end of the block.
@@ -52,7 +51,7 @@ export async function answer(conn: Deno.Conn): Promise<void> {
  * connection. Throws if that fails. Original: `client()`.
  */
 export async function client(name: string): Promise<void> {
-  // sock = socket(…); sock.connect((host, port)), and `using` for sock.close()
+  // sock = socket(…); sock.connect((host, port)); at the end, sock.close()
   using conn = await Deno.connect({ hostname: host, port });
   await send(conn, new TextEncoder().encode(name)); // sock.send(name.encode())
   const reply = await receive(conn); // reply = sock.recv(1024)
@@ -68,10 +67,11 @@ if (import.meta.main) { // if __name__ == '__main__':
   Deno.exit(); // sthread.daemon = True: do not wait for the server
 }
 
-// Helpers. A function can be called above its definition.
+// Helpers. A `function` can be called above its definition.
 
-/** Prints an error, but not its stack: if files run out, that crashes Deno. */
+/** Prints an error. */
 export function report(error: unknown): void {
+  // Without its stack: to print that, Deno needs a free file, or it crashes.
   console.error(`${error}`);
 }
 
@@ -92,7 +92,7 @@ export function receive(conn: Deno.Conn): Promise<Uint8Array<ArrayBuffer>> {
 export function bytesLiteral(bytes: Uint8Array): string {
   const hex = (code: number) => code.toString(16).padStart(2, "0");
   const text = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
-  const escaped = text.replaceAll("\\", "\\\\") // first, as others add some
+  const escaped = text.replaceAll("\\", "\\\\") // first, as the others add \
     .replaceAll("\t", "\\t").replaceAll("\n", "\\n").replaceAll("\r", "\\r")
     .replace(/[^ -~]/g, (char) => `\\x${hex(char.charCodeAt(0))}`);
   if (text.includes("'") && !text.includes('"')) return `b"${escaped}"`;

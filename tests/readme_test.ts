@@ -80,7 +80,7 @@ Deno.test("README: the table from Python runs", { timeout }, async () => {
   }
   const rows = rowsOf("Python").map((row) => row.replaceAll("`", ""));
   // Only the last row is elsewhere, at the end of the script.
-  const last = /^\| sthread.daemon = True +\| Deno.exit\(\), after /;
+  const last = /^\| sthread.daemon = True +\| Deno.exit\(\), once /;
   assertMatch(rows.pop()!, last);
   for (const row of rows) {
     const [python, code] = row.split("|").slice(1).map((cell) => cell.trim());
@@ -104,7 +104,7 @@ Deno.test("The pages name what exists", { timeout }, async () => {
     for (const [, task] of page.matchAll(/deno(?:@2)? task (?:-q )?(\w+)/g)) {
       assert(task! in tasks, `no such task: ${task}`);
     }
-    for (const [number] of page.matchAll(/(?<=deno@)\d+|\b\d{5}\b/g)) {
+    for (const [number] of page.matchAll(/(?<=deno@)\d+|(?<=:|Port )\d{2,}/g)) {
       assert(["2", "50008", "54834"].includes(number), `${number}, in a page`);
     }
   }
@@ -143,6 +143,8 @@ Deno.test("CI and imports are as the pages say", { timeout }, async () => {
   for (const line of ["set -euo pipefail", `${npx} check`, `${npx} test`]) {
     assert(ci.includes(line), `.ci/run lacks: ${line}`);
   }
+  const { mode } = await Deno.stat(new URL(".ci/run", root));
+  assertEquals((mode ?? 0o111) & 0o111, 0o111, ".ci/run is not executable");
   const names = Object.keys(imports);
   const paths = Object.keys(standIns.imports);
   assertEquals(paths, [names[0], `${names[1]}/parse-args`]);

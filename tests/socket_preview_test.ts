@@ -64,18 +64,14 @@ Deno.test("A connection is closed if its function fails", async () => {
   }
 });
 
-Deno.test(
-  "The script needs only its port",
-  { timeout },
-  async () => {
-    const source = await Deno.readTextFile(new URL("socket_preview.ts", root));
-    assert(!/\bimport\b(?!\.meta\.main)/.test(source));
-    using _listener = listen();
-    const { code, stdout, stderr } = await run(deno("socket_preview.ts"));
-    assertEquals([code, stdout], [1, ""]);
-    assertMatch(stderr, /^error: Uncaught [^\n]*AddrInUse: /);
-  },
-);
+Deno.test("The script needs only its port", { timeout }, async () => {
+  const source = await Deno.readTextFile(new URL("socket_preview.ts", root));
+  assert(!/\bimport\b(?!\.meta\.main)/.test(source));
+  using _listener = listen();
+  const { code, stdout, stderr } = await run(deno("socket_preview.ts"));
+  assertEquals([code, stdout], [1, ""]);
+  assertMatch(stderr, /^error: Uncaught [^\n]*AddrInUse: /);
+});
 
 Deno.test("The script ends if a client fails", { timeout }, async () => {
   const failFifth = preload(`let count = 0;
