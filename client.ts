@@ -14,9 +14,9 @@ import { bytesLiteral, host, port, receive, send } from "./socket_preview.ts";
 const address = `${host}:${port}`;
 const usage = `Usage: client.ts [-h | --help] [NAME ...]
 Sends each NAME to ${address}, and prints up to 1024 bytes of each reply.
-Without a NAME, sends client:process=PID. After --, a NAME may begin with -.`;
+Without a NAME, sends client:process=PID. Put -- before names that begin with -.`;
 
-/** Returns the names to send, or undefined for --help. Throws if one is wrong. */
+/** Returns the names, or undefined for --help. Throws on a wrong argument. */
 export function parseNames(args: string[]): string[] | undefined {
   const options = parseArgs(args, {
     boolean: ["help", "h"],
@@ -29,7 +29,7 @@ export function parseNames(args: string[]): string[] | undefined {
   if (options.help || options.h) return undefined;
   const names = options._.map(String);
   for (const name of names) {
-    // A server waits for at least one byte, and might read only the first 1024.
+    // An empty name would get no reply, and a server may read only 1024 bytes.
     const size = new TextEncoder().encode(name).length;
     if (size >= 1 && size <= 1024) continue;
     throw new Error(`a name must have 1 to 1024 bytes, not ${size}`);
@@ -38,8 +38,8 @@ export function parseNames(args: string[]): string[] | undefined {
 }
 
 /**
- * Connects, sends a name, and returns 1 to 1024 bytes of the reply. Throws an
- * error that says what went wrong, after `limit` milliseconds at the latest.
+ * Connects, sends a name, and returns 1 to 1024 bytes of the reply. If that
+ * fails or takes more than `limit` milliseconds, throws an error that says why.
  * Based on `client()` of `socket_preview.ts`.
  */
 export async function exchange(
@@ -48,7 +48,7 @@ export async function exchange(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const timeout = new AbortController();
   const timer = setTimeout(() => timeout.abort(), limit);
-  const { signal } = timeout; // AbortSignal.timeout() could not be cleared
+  const { signal } = timeout; // AbortSignal.timeout() would delay the exit
   try {
     using conn = await Deno.connect({ hostname: host, port, signal });
     signal.onabort = () => conn[Symbol.dispose]();

@@ -14,26 +14,23 @@ import { answer, host, port } from "./socket_preview.ts";
 const usage = `Usage: server.ts [-h | --help]
 Answers clients that connect to ${host}:${port}, until Ctrl-C.`;
 
-// File descriptors are the numbers that stand for open files and connections.
-// If none is left, accept fails. Then serve() pauses and tries again. Meanwhile,
-// clients that have sent something are answered. Once there have been more than
-// `patience` failures, each closes the oldest connections, however new they are.
+// A file descriptor is a number that stands for an open file or connection. If
+// none is left, accept fails, even if no client waits. Then serve() pauses, and
+// answers clients that have sent something. After `patience` failures, each
+// further one also closes a share of the connections: the oldest, even if new.
 const pause = 4; // milliseconds after each failure
-const patience = 190; // failures, which take about a second with their pauses
+const patience = 190; // failures: with their pauses, about a second
 const share = 1 / 4; // of the connections
-
-/** Takes a problem as a line of text. */
-export type Report = (line: string) => void;
 
 /**
  * Answers clients, many at once, until the listener is closed. Then it closes
  * the connections that are left. Passes problems to `report`, which must not
- * throw. If clients may take all file descriptors, first add a signal listener,
- * as the end of this file does. Based on `server()` of `socket_preview.ts`.
+ * throw. To survive a shortage of file descriptors, add a signal listener
+ * first, as the end of this file does. Based on `server()` of `socket_preview.ts`.
  */
 export async function serve(
   listener: Pick<Deno.TcpListener, "accept">,
-  report: Report = limitedReport(),
+  report: (line: string) => void = limitedReport(),
 ): Promise<void> {
   const connections = new Set<Deno.TcpConn>(); // open, oldest first
   let failures = 0; // in this shortage
@@ -42,10 +39,10 @@ export async function serve(
   while (true) {
     try {
       const conn = await listener.accept();
-      // When most of a crowd has been answered, and new clients do not make up
-      // for it, the next crowd gets the whole patience. If the server has closed
-      // some to make room, that does not count, or waits would keep growing.
-      const isOver = connections.size < Math.floor(crowd * share);
+      // Once a crowd has shrunk to less than `share`, the next one gets the full
+      // patience. Not after closings, though: if silent clients keep coming,
+      // the server would wait a second before each round, and fall behind.
+      const isOver = connections.size < crowd * share;
       if (isOver && failures <= patience) failures = 0;
       connections.add(conn);
       // Not awaited, so that a slow client does not keep the others waiting.
@@ -55,7 +52,7 @@ export async function serve(
         report(`${format(conn.remoteAddr)}: ${error.message}`);
       }).finally(() => connections.delete(conn));
       // Deno may accept hundreds of clients before it reads from any of them.
-      // In a shortage, let it read first what some of them have already sent.
+      // After a failure, let it first read what some of them have sent.
       if (failures > 0) await new Promise((resolve) => setImmediate(resolve));
     } catch (error) {
       if (error instanceof Deno.errors.BadResource) break; // it was closed
@@ -63,9 +60,8 @@ export async function serve(
       // The process (EMFILE) or the system (ENFILE) is out of file descriptors.
       if (code !== "EMFILE" && code !== "ENFILE") {
         report(`accept: ${message}`);
-        // On Linux, NotConnected means a reset before accept: no need to pause.
-        // Other systems report that differently, and other errors may persist,
-        // so pause after those, to keep the loop from hogging the processor.
+        // On Linux, NotConnected means that a client reset before its accept.
+        // Any other error may persist, so pause, to not hog the processor.
         if (!(error instanceof Deno.errors.NotConnected)) await sleep(1);
         continue;
       }
@@ -99,7 +95,7 @@ function sleep(milliseconds: number): Promise<void> {
 }
 
 /** Returns a function that prints the first ten lines of each ten seconds. */
-function limitedReport(): Report {
+function limitedReport(): (line: string) => void {
   let start = 0; // time in milliseconds
   let count = 0;
   return (line) => {
@@ -138,8 +134,8 @@ if (import.meta.main) {
     Deno.exit(2);
   }
   // Soon after its start, Deno opens two file descriptors for signals. It would
-  // crash if clients had taken them all, so this makes it open them now. Any
-  // signal would do. A listener for SIGWINCH leaves Ctrl-C to the system.
+  // crash if clients had taken them all. A listener makes it open them now, and
+  // one for SIGWINCH does not change what Ctrl-C does.
   Deno.addSignalListener("SIGWINCH", () => {});
   let listener: Deno.TcpListener;
   try {
@@ -147,8 +143,8 @@ if (import.meta.main) {
     // allow fewer). Beyond that, clients on Linux try again after a second.
     listener = Deno.listen({ hostname: host, port, tcpBacklog: 4096 });
   } catch (error) {
-    // On Linux, a port may stay in use for a minute after a server without
-    // SO_REUSEADDR, such as the Python original, has stopped.
+    // On Linux, the port may stay in use for a minute after a server that did
+    // not set SO_REUSEADDR, such as the Python original, has stopped.
     const advice = error instanceof Deno.errors.AddrInUse
       ? ": stop the program that uses it or, if it just stopped, wait a minute"
       : "";

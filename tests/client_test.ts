@@ -17,7 +17,7 @@ import { deno, preload, Program, run, succeeds } from "./program.ts";
 const address = "localhost:50008";
 const usage = `Usage: client.ts [-h | --help] [NAME ...]
 Sends each NAME to ${address}, and prints up to 1024 bytes of each reply.
-Without a NAME, sends client:process=PID. After --, a NAME may begin with -.
+Without a NAME, sends client:process=PID. Put -- before names that begin with -.
 `;
 const noServer = `no server on ${address}: start server.ts`;
 
