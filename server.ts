@@ -25,8 +25,8 @@ const share = 1 / 4; // of the connections
 /**
  * Answers clients, many at once, until the listener is closed. Then it closes
  * the connections that are left. Passes problems to `report`, which must not
- * throw. To survive a shortage of file descriptors, add a signal listener
- * first, as the end of this file does. Based on `server()` of `socket_preview.ts`.
+ * throw. To survive a shortage of file descriptors, add a signal listener as
+ * the end of this file does. Based on `server()` of `socket_preview.ts`.
  */
 export async function serve(
   listener: Pick<Deno.TcpListener, "accept">,
@@ -39,7 +39,7 @@ export async function serve(
   while (true) {
     try {
       const conn = await listener.accept();
-      // Once a crowd has shrunk to less than `share`, the next one gets the full
+      // Once a crowd has shrunk to below `share`, the next one gets the full
       // patience. Not after closings, though: if silent clients keep coming,
       // the server would wait a second before each round, and fall behind.
       const isOver = connections.size < crowd * share;
