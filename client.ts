@@ -1,7 +1,7 @@
 #!/usr/bin/env -S deno run --allow-net=localhost:50008
 /**
- * The client of `socket_preview.ts` as a program of its own. It gives up after
- * ten seconds. Outside this project, run `deno add jsr:@std/cli` first.
+ * The client of `socket_preview.ts` as a program of its own. It waits up to ten
+ * seconds for a reply. Outside this project, run `deno add jsr:@std/cli` first.
  *
  *     deno run --allow-net=localhost:50008 client.ts Alice Bob
  *
@@ -16,7 +16,7 @@ const usage = `Usage: client.ts [-h | --help] [NAME ...]
 Sends each NAME to ${address}, and prints up to 1024 bytes of each reply.
 Without a NAME, sends client:process=PID. Put -- before names that begin with -.`;
 
-/** Returns the names, or undefined for --help. Throws on a wrong argument. */
+/** Returns the names, or undefined for help. Throws on a wrong argument. */
 export function parseNames(args: string[]): string[] | undefined {
   const options = parseArgs(args, {
     boolean: ["help", "h"],
@@ -27,7 +27,7 @@ export function parseNames(args: string[]): string[] | undefined {
     },
   });
   if (options.help || options.h) return undefined;
-  const names = options._.map(String);
+  const names = options._.map(String); // its type allows numbers
   for (const name of names) {
     // An empty name would get no reply, and a server may read only 1024 bytes.
     const size = new TextEncoder().encode(name).length;
@@ -46,9 +46,9 @@ export async function exchange(
   name: string,
   limit = 10_000,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const timeout = new AbortController();
+  const timeout = new AbortController(); // AbortSignal.timeout() delays exit
   const timer = setTimeout(() => timeout.abort(), limit);
-  const { signal } = timeout; // AbortSignal.timeout() would delay the exit
+  const { signal } = timeout;
   try {
     using conn = await Deno.connect({ hostname: host, port, signal });
     signal.onabort = () => conn[Symbol.dispose]();

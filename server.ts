@@ -15,11 +15,11 @@ const usage = `Usage: server.ts [-h | --help]
 Answers clients that connect to ${host}:${port}, until Ctrl-C.`;
 
 // A file descriptor is a number that stands for an open file or connection. If
-// none is left, accept fails, even if no client waits. Then serve() pauses, and
-// answers clients that have sent something. After `patience` failures, each
-// further one also closes a share of the connections: the oldest, even if new.
+// none is left, accept fails, even if no client is waiting. serve() then pauses
+// while clients that have sent something are answered. After `patience`
+// failures, each further one closes a share of the connections, oldest first.
 const pause = 4; // milliseconds after each failure
-const patience = 190; // failures: with their pauses, about a second
+const patience = 190; // failures: about a second, as timers run a little late
 const share = 1 / 4; // of the connections
 
 /**
@@ -39,15 +39,15 @@ export async function serve(
   while (true) {
     try {
       const conn = await listener.accept();
-      // Once a crowd has shrunk to below `share`, the next one gets the full
-      // patience. Not after closings, though: if silent clients keep coming,
-      // the server would wait a second before each round, and fall behind.
+      // Once few of a crowd are left (less than `share`), the next crowd gets
+      // the full patience. But not after closings: if silent clients kept
+      // coming, the server would wait a second before each round of closings.
       const isOver = connections.size < crowd * share;
       if (isOver && failures <= patience) failures = 0;
       connections.add(conn);
       // Not awaited, so that a slow client does not keep the others waiting.
       answer(conn).catch((error) => {
-        // If closeOldest() has closed it, that is no problem.
+        // If closeOldest() has closed it, there is no problem to report.
         if (!connections.has(conn)) return;
         report(`${format(conn.remoteAddr)}: ${error.message}`);
       }).finally(() => connections.delete(conn));
@@ -61,7 +61,7 @@ export async function serve(
       if (code !== "EMFILE" && code !== "ENFILE") {
         report(`accept: ${message}`);
         // On Linux, NotConnected means that a client reset before its accept.
-        // Any other error may persist, so pause, to not hog the processor.
+        // Any other error may persist: pause, so as not to hog the processor.
         if (!(error instanceof Deno.errors.NotConnected)) await sleep(1);
         continue;
       }
@@ -133,9 +133,9 @@ if (import.meta.main) {
     console.error(`server.ts: unexpected argument ${given}\n${usage}`);
     Deno.exit(2);
   }
-  // Soon after its start, Deno opens two file descriptors for signals. It would
-  // crash if clients had taken them all. A listener makes it open them now, and
-  // one for SIGWINCH does not change what Ctrl-C does.
+  // Half a second after its start, Deno opens two file descriptors for signals,
+  // and crashes if clients have taken the last ones. A signal listener makes it
+  // open them now, and one for SIGWINCH does not change what Ctrl-C does.
   Deno.addSignalListener("SIGWINCH", () => {});
   let listener: Deno.TcpListener;
   try {

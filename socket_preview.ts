@@ -10,12 +10,12 @@
 
 /** The port number, which identifies the server on its machine. */
 export const port = 50008; // port = 50008
-/** Where the server listens, and clients connect: only on this machine. */
+/** Where the server listens and clients connect: this machine only. */
 export const host = "localhost"; // host = 'localhost'
 
 /**
  * Answers clients, many at once, for ever. Throws if it cannot listen.
- * Original: `server()`, which answers one at a time, from any machine.
+ * Original: `server()`, which serves one client at a time, from any machine.
  */
 export async function server(): Promise<void> {
   // sock = socket(…); sock.bind(('', port)); sock.listen(5)
@@ -35,7 +35,7 @@ export async function server(): Promise<void> {
 
 /**
  * Reads up to 1024 bytes, sends back a reply that quotes them, and closes the
- * connection. Throws if that fails. Original: in `server()`, without closing.
+ * connection. Throws if that fails. Original: in `server()`, without `close()`.
  */
 export async function answer(conn: Deno.Conn): Promise<void> {
   // Like Python's `with`, `using` closes `conn` at the end of the block.
@@ -51,7 +51,7 @@ export async function answer(conn: Deno.Conn): Promise<void> {
  * connection. Throws if that fails. Original: `client()`.
  */
 export async function client(name: string): Promise<void> {
-  // sock = socket(…); sock.connect((host, port)); at the end, sock.close()
+  // sock = socket(…); sock.connect((host, port)); later, sock.close()
   using conn = await Deno.connect({ hostname: host, port });
   await send(conn, new TextEncoder().encode(name)); // sock.send(name.encode())
   const reply = await receive(conn); // reply = sock.recv(1024)
@@ -71,7 +71,7 @@ if (import.meta.main) { // if __name__ == '__main__':
 
 /** Prints an error. */
 export function report(error: unknown): void {
-  // Without its stack: to print that, Deno needs a free file, or it crashes.
+  // Not its stack: Deno crashes on printing one if no file descriptor is free.
   console.error(`${error}`);
 }
 

@@ -84,7 +84,7 @@ Deno.test("client.ts prints replies as they come", { timeout }, async () => {
   await second.closeWrite();
   await client.printed("without a reply\n");
   await third.write(encode("3"));
-  await assertTakes(0, async () => {
+  await assertTakes(0, async () => { // no timer of ten seconds is left
     const { code, stdout } = await client.end();
     const lines = "client got: [b'1']\nclient got: [b'3']\n";
     assertEquals([code, stdout], [1, lines]);
@@ -105,7 +105,7 @@ Deno.test("exchange() returns 1024 bytes at most", { timeout }, async () => {
 Deno.test("exchange() waits as long as it is told", { timeout }, async () => {
   using listener = listen();
   using _connect = narrowConnect();
-  for (const name of ["Alice", "Bobby".repeat(9_000_000)]) { // too long to send
+  for (const name of ["Alice", "Bobby".repeat(20_000)]) { // too long to send
     await assertTakes(300, async () => {
       const failing = assertRejects(() => exchange(name, 300), Error);
       using conn = await listener.accept();
@@ -123,7 +123,8 @@ Deno.test("exchange() waits no longer to connect", {
 }, async () => {
   using clients = new DisposableStack();
   clients.use(listen(1));
-  await connectSilent(clients, 9); // more than the backlog takes
+  const connected = await connectSilent(clients, 9);
+  assert(connected.length < 9); // the backlog is full
   await assertTakes(300, async () => {
     const { message } = await assertRejects(() => exchange("a", 300), Error);
     assertEquals(message, `no reply from ${address} in 0.3 s`);
@@ -131,7 +132,7 @@ Deno.test("exchange() waits no longer to connect", {
 });
 
 Deno.test("client.ts waits ten seconds in all", { timeout }, async () => {
-  // A second timer would begin anew, so it never ends here.
+  // Only the first timer fires, 40 times sooner: a second one would hang.
   const fast = preload(`const { setTimeout } = globalThis;
     let count = 0;
     globalThis.setTimeout = (fn, milliseconds) =>
@@ -154,8 +155,8 @@ Deno.test("exchange() says what else went wrong", { timeout }, async () => {
   assertEquals((await failing).message, `${address}: ${closed}`);
   const error = new Error("simulated");
   using _connect = replace(Deno, "connect", () => Promise.reject(error));
-  const { message, cause } = await assertRejects(() => exchange("a"), Error);
-  assertEquals([message, cause], [`${address}: simulated`, error]);
+  const { message } = await assertRejects(() => exchange("a"), Error);
+  assertEquals(message, `${address}: simulated`);
 });
 
 Deno.test("Deno and Python print the same, whichever answers", {

@@ -180,6 +180,7 @@ Deno.test("inTime() gives what has come in time", { timeout }, async () => {
   // Python: conn.settimeout(2); data = conn.recv(1024)
   const data = await inTime(2000, receive(conn));
   assertEquals(data, encode("hello"));
+  // A busy program reads what has come, even from many, before time is up.
   const pairs = await Array.fromAsync(Array(300), pair);
   const waiting = pairs.map(([, conn]) => inTime(50, receive(conn)));
   await sleep(10);
@@ -256,9 +257,9 @@ Deno.test("README: messages follow their lengths", { timeout }, async () => {
     message.set(data, 4);
     await send(conn, message);
 
-    const header = await file.read(4);
+    const header = await file.read(4); // none at the end of the stream
     const view = new DataView(header.buffer, header.byteOffset, header.length);
-    const received = await file.read(view.getUint32(0)); // fewer at the end
+    const received = await file.read(view.getUint32(0));
     assertEquals(received, data);
   }
   conn.close();

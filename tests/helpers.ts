@@ -40,7 +40,7 @@ export async function connectSilent(clients: DisposableStack, count: number) {
   return connections;
 }
 
-/** Connects a client with a server. Returns both ends of the connection. */
+/** Connects a client. Returns its end and that of the server. */
 export async function pair(): Promise<[Deno.TcpConn, Deno.TcpConn]> {
   using listener = listen();
   const client = await connect();

@@ -64,7 +64,7 @@ Deno.test("A connection is closed if its function fails", async () => {
   }
 });
 
-Deno.test("The script needs only its port", { timeout }, async () => {
+Deno.test("The script fails if its port is taken", { timeout }, async () => {
   const source = await Deno.readTextFile(new URL("socket_preview.ts", root));
   assert(!/\bimport\b(?!\.meta\.main)/.test(source));
   using _listener = listen();

@@ -10,17 +10,22 @@ import { connect } from "node:net"; // Deno.connect cannot reset
 
 /** Connects, waits for something, and resets the connection. */
 export async function reset(wait: () => Promise<unknown> = async () => {}) {
-  const socket = connect({ host: "localhost", port: 50008 });
-  await once(socket, "connect");
-  const closed = once(socket, "close"); // the server may close it first
+  const signal = AbortSignal.timeout(30_000); // for tests, which must end
+  const open = async (family: number) => {
+    const socket = connect({ host: "localhost", port: 50008, family });
+    await once(socket, "connect", { signal });
+    return socket;
+  };
+  const socket = await open(6).catch(() => open(4));
+  const closed = once(socket, "close", { signal }); // the server may close first
   await wait();
   socket.resetAndDestroy();
   await closed;
 }
 
 /**
- * Waits until a second client is answered, so the first must have been accepted.
- * A server that takes one client at a time does not answer: wait for a second.
+ * Waits until another client is answered, so the first must have been accepted.
+ * A server that takes one client at a time does not answer: wait for 1000 ms.
  */
 export async function untilAccepted() {
   using conn = await Deno.connect({ hostname: "localhost", port: 50008 });
