@@ -34,7 +34,7 @@ export async function serve(
 ): Promise<void> {
   const connections = new Set<Deno.TcpConn>(); // open, oldest first
   let failures = 0; // in this shortage
-  let lastFailure = 0; // time in milliseconds
+  let lastFailure = -Infinity; // time in milliseconds
   let crowd = 0; // how many connections were open at the last failure
   while (true) {
     try {
@@ -52,8 +52,8 @@ export async function serve(
         report(`${format(conn.remoteAddr)}: ${error.message}`);
       }).finally(() => connections.delete(conn));
       // Deno may accept hundreds of clients before it reads from any of them.
-      // After a failure, let it first read what some of them have sent.
-      if (failures > 0) await new Promise((resolve) => setImmediate(resolve));
+      // Let it first read what they have sent, as failures may close them.
+      await new Promise((resolve) => setImmediate(resolve));
     } catch (error) {
       if (error instanceof Deno.errors.BadResource) break; // it was closed
       const { code, message } = error as Error & { code?: string };
