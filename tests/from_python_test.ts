@@ -180,16 +180,15 @@ Deno.test("inTime() gives what has come in time", { timeout }, async () => {
   // Python: conn.settimeout(2); data = conn.recv(1024)
   const data = await inTime(2000, receive(conn));
   assertEquals(data, encode("hello"));
-  // A busy program reads what has come, even from many, before time is up.
-  const pairs = await Array.fromAsync(Array(300), pair);
-  const waiting = pairs.map(([, conn]) => inTime(50, receive(conn)));
+  // A busy program reads what has come from many. Under Wine, reading is slow.
+  const many = Deno.build.os === "windows" ? 100 : 300;
+  const pairs = await Array.fromAsync(Array(many), pair);
+  const waiting = pairs.map(([, conn]) => inTime(100, receive(conn)));
   await sleep(10);
   for (const [client] of pairs) client.write(data);
   const start = performance.now();
-  while (performance.now() < start + 200); // nothing else runs meanwhile
-  for (const received of await Promise.all(waiting)) {
-    assertEquals(received, data);
-  }
+  while (performance.now() < start + 500); // nothing else runs meanwhile
+  assertEquals(await Promise.all(waiting), Array(many).fill(data));
   for (const conn of pairs.flat()) conn.close();
   let work: Promise<Uint8Array> | undefined;
   const poll = () => inTime(50, work ??= receive(conn));
